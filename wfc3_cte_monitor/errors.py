@@ -1,0 +1,84 @@
+"""Errors that carry what the user needs to know; ``str(error)`` is one readable line."""
+
+__all__ = [
+    "MonitorError",
+    "ConfigurationError",
+    "DatabaseError",
+    "CatalogError",
+    "UnusableExposureError",
+    "NotEnoughPointsError",
+    "UndeterminedFitError",
+]
+
+
+class MonitorError(Exception):
+    """Base of every error that is the input's fault and not the program's."""
+
+
+class ConfigurationError(MonitorError):
+    """The configuration file, a path that it names, or an argument is wrong."""
+
+
+class DatabaseError(MonitorError):
+    """The database cannot be opened or does not fit its table definitions."""
+
+
+class CatalogError(MonitorError):
+    """A master catalogue is missing or holds nothing usable."""
+
+
+class UnusableExposureError(MonitorError):
+    """An exposure that should have been measured cannot be.
+
+    Parameters
+    ----------
+    filename : str
+        The file at fault.
+    problem : str
+        What is wrong and, where it helps, what to do.
+    """
+
+    def __init__(self, filename, problem):
+        # Both to the base class: without them the error does not survive the way back from a worker process.
+        super().__init__(filename, problem)
+        self.filename = str(filename)
+        self.problem = problem
+
+    def __str__(self):
+        return f"{self.filename}: {self.problem}"
+
+
+class NotEnoughPointsError(MonitorError):
+    """Fewer points than the fit needs.
+
+    Parameters
+    ----------
+    n_points, n_needed : int
+        How many there are, and how many there must be.
+    """
+
+    def __init__(self, n_points, n_needed):
+        super().__init__(n_points, n_needed)
+        self.n_points = n_points
+        self.n_needed = n_needed
+
+    def __str__(self):
+        return f"{self.n_points} points, {self.n_needed} needed"
+
+
+class UndeterminedFitError(MonitorError):
+    """The points do not determine every coefficient.
+
+    Parameters
+    ----------
+    rank, n_terms : int
+        Rank of the weighted design matrix, and the number of coefficients asked for.
+    """
+
+    def __init__(self, rank, n_terms):
+        super().__init__(rank, n_terms)
+        self.rank = rank
+        self.n_terms = n_terms
+
+    def __str__(self):
+        return f"the points determine {self.rank} of {self.n_terms} coefficients"

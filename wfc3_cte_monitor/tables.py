@@ -1,0 +1,182 @@
+"""The text files of ``table_definitions/`` become SQLAlchemy ORM classes, one per table and cluster."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import (
+    Column,
+    Date,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import declarative_base
+
+from wfc3_cte_monitor.errors import ConfigurationError
+
+__all__ = ["ColumnDefinition", "Schema", "shipped_file", "read_definition", "expand"]
+
+_TYPES = {"string": String, "float": Float, "integer": Integer, "date": Date}
+_MARKERS = {"primary", "key", "index", "required"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class ColumnDefinition:
+    """One line of a definition file."""
+
+    name: str
+    type: type
+    """SQLAlchemy type."""
+    markers: frozenset = frozenset()
+    references: str | None = None
+    """'table.COLUMN' of the same cluster."""
+
+
+def shipped_file(name):
+    """A file or folder of the repository's top level that is installed with the package.
+
+    An installed package carries a copy inside; in a checkout or an editable install it lies beside the package.
+    """
+    package = Path(__file__).parent
+    inside = package / name
+    return inside if inside.exists() else package.parent / name
+
+
+def read_definition(path):
+    """Read one definition file.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        Text file; see ``table_definitions/README.md`` for the format.
+
+    Returns
+    -------
+    columns : list of `ColumnDefinition`
+
+    Raises
+    ------
+    ConfigurationError
+        A line is not of the format, or a column is defined twice; the message has file and line number.
+    """
+    columns = []
+    for number, line in enumerate(path.read_text().splitlines(), start=1):
+        text = line.partition("#")[0].strip()
+        if text:
+            columns.append(_parse_line(text, f"{path.name}, line {number}"))
+    names = [column.name.lower() for column in columns]
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise ConfigurationError(f"{path.name}: defined twice: {', '.join(doubles)}")
+    return columns
+
+
+def _parse_line(text, where):
+    name, *rest = [part.strip() for part in re.split(r"[,]", text)] if "," in text else text.split()
+    if not rest or rest[0].lower() not in _TYPES:
+        raise ConfigurationError(f"{where}: expected 'NAME, Type' with a type of {', '.join(_TYPES)}: {text!r}")
+    if not _NAME.fullmatch(re.sub(r"{(aperture|bin)}", "0", name)):
+        raise ConfigurationError(f"{where}: {name!r} is not a column name")
+    references = [part.split()[1] for part in rest[1:] if part.lower().startswith("references ")]
+    markers = frozenset(part.lower() for part in rest[1:] if not part.lower().startswith("references "))
+    if markers - _MARKERS:
+        raise ConfigurationError(f"{where}: unknown marker: {', '.join(sorted(markers - _MARKERS))}")
+    return ColumnDefinition(name, _TYPES[rest[0].lower()], markers, references[0] if references else None)
+
+
+def expand(columns, aprads, bins):
+    """Replace '{aperture}' and '{bin}' in column names by every aperture and flux bin.
+
+    Parameters
+    ----------
+    columns : list of `ColumnDefinition`
+    aprads : sequence of float
+        Aperture radii [px].
+    bins : sequence of `records.FluxBin`
+
+    Returns
+    -------
+    columns : list of `ColumnDefinition`
+    """
+    values = {"{aperture}": [f"{radius:g}".replace(".", "p") for radius in aprads], "{bin}": [b.label for b in bins]}
+    return [
+        ColumnDefinition(column.name.replace(mark, value), column.type, column.markers, column.references)
+        for column in columns
+        for mark in [next((m for m in values if m in column.name), "")]
+        for value in values.get(mark, [""])
+    ]
+
+
+class Schema:
+    """The ORM classes of all tables.
+
+    Parameters
+    ----------
+    targets : sequence of str
+        Short names of the clusters.
+    aprads : sequence of float
+        Aperture radii [px].
+    bins : sequence of `records.FluxBin`
+    folder : `pathlib.Path`, optional
+        Where the definitions are; by default those that came with the package.
+
+    Attributes
+    ----------
+    metadata : `sqlalchemy.MetaData`
+    classes : dict
+        (target, base name of the table) -> ORM class.
+    """
+
+    def __init__(self, targets, aprads, bins, folder=None):
+        folder = folder or shipped_file("table_definitions")
+        files = sorted(folder.glob("*.txt"))
+        if not files:
+            raise ConfigurationError(f"{folder}: no table definitions (*.txt)")
+        self.definitions = {file.stem: expand(read_definition(file), aprads, bins) for file in files}
+        self.metadata = MetaData()
+        base = declarative_base(metadata=self.metadata)
+        self.classes = {
+            (target, name): _orm_class(base, target, name, columns)
+            for target in targets
+            for name, columns in self.definitions.items()
+        }
+
+    def table(self, target, name):
+        """The `sqlalchemy.Table` of a cluster, such as ``schema.table('ngc104', 'phot')``."""
+        return self.classes[target, name].__table__
+
+    @cached_property
+    def natural_keys(self):
+        """Names of the columns that identify a row, per base name of the table."""
+        return {
+            name: [c.name for c in columns if "key" in c.markers] or [c.name for c in columns if "primary" in c.markers]
+            for name, columns in self.definitions.items()
+        }
+
+
+def _orm_class(base, target, name, columns):
+    table_name = f"{target}_{name}"
+    keys = [column.name for column in columns if "key" in column.markers]
+    indexes = [Index(f"ix_{table_name}_{c.name}".lower(), c.name) for c in columns if "index" in c.markers]
+    unique = [UniqueConstraint(*keys, name=f"uq_{table_name}")] if keys else []
+    # A star's row is found by its composite key only: without SQLite's hidden row id the table is its own index.
+    composite = sum("primary" in column.markers for column in columns) > 1
+    attributes = {
+        "__tablename__": table_name,
+        "__table_args__": (*unique, *indexes, {"sqlite_with_rowid": not composite}),
+        **{column.name: _sql_column(target, column) for column in columns},
+    }
+    return type(f"{target.upper()}_{name}", (base,), attributes)
+
+
+def _sql_column(target, column):
+    foreign = [ForeignKey(f"{target}_{column.references}", ondelete="CASCADE")] if column.references else []
+    primary = "primary" in column.markers
+    return Column(column.type, *foreign, primary_key=primary, nullable=not (primary or "required" in column.markers))
