@@ -1,0 +1,77 @@
+"""Master catalogues: the stars of a cluster, whose ids join the exposures."""
+
+import logging
+
+import numpy as np
+
+from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.records import MasterCatalog
+
+__all__ = ["catalog_path", "read_catalog"]
+
+log = logging.getLogger(__name__)
+
+_COLUMNS = "id x y ra dec"
+
+
+def catalog_path(folder, target):
+    """``<target>_master.cat`` in the folder of the master catalogues."""
+    return folder / f"{target}_master.cat"
+
+
+def read_catalog(path, target):
+    """Read a master catalogue: columns id x y ra dec, no header.
+
+    A bad line is left out and named; the rest is used.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+    target : str
+        Short name of the cluster.
+
+    Returns
+    -------
+    catalog : `records.MasterCatalog`
+    problems : list of str
+        One line for each line of the file that was left out.
+
+    Raises
+    ------
+    CatalogError
+        The file is missing or has no good line.
+    """
+    if not path.is_file():
+        raise CatalogError(f"{path}: no such master catalogue; copy it there (columns {_COLUMNS}, no header)")
+    rows, problems, seen = [], [], set()
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        row, problem = _parse(line)
+        if row and row[0] in seen:
+            problem = f"id {row[0]} a second time"
+        if problem:
+            problems.append(f"{path.name}, line {number}: {problem}; left out")
+        else:
+            seen.add(row[0])
+            rows.append(row)
+    if not rows:
+        raise CatalogError(f"{path}: no line with {_COLUMNS}" + (f" ({problems[0]})" if problems else ""))
+    ids, *columns = zip(*rows, strict=True)
+    return MasterCatalog(target, np.array(ids), *(np.array(column, dtype=float) for column in columns)), problems
+
+
+def _parse(line):
+    """The values of a line and None, or None and what is wrong with it."""
+    words = line.split()
+    if len(words) < 5:
+        return None, f"{len(words)} columns where {_COLUMNS} are expected"
+    try:
+        star_id, values = int(float(words[0])), [float(word) for word in words[1:5]]
+    except (ValueError, OverflowError):
+        return None, f"not numbers: {' '.join(words[:5])[:60]!r}"
+    if float(words[0]) != star_id or not -(2**63) <= star_id < 2**63:
+        return None, f"id {words[0]} is not an integer"
+    if not np.isfinite(values).all() or not 0 <= values[2] <= 360 or not -90 <= values[3] <= 90:
+        return None, f"RA {words[3]}, Dec {words[4]} or position not possible (degrees?)"
+    return (star_id, *values), None

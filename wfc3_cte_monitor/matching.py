@@ -1,0 +1,55 @@
+"""Which master stars lie on a chip, and where: vectorised, through the full distortion."""
+
+import numpy as np
+
+from wfc3_cte_monitor.uvis import one_based
+
+__all__ = ["stars_on_chip"]
+
+_PRESELECTION_MARGIN = 100.0
+"""The distortion of a chip moves its stars by less than this [px]."""
+
+
+def stars_on_chip(wcs, shape, ra, dec):
+    """Positions of the stars that fall on a chip.
+
+    The iterative inversion of the distortion diverges for stars far outside the frame, so that the linear part of
+    the WCS chooses which stars to invert.
+
+    Parameters
+    ----------
+    wcs : `astropy.wcs.WCS`
+        With all distortions of the file.
+    shape : tuple
+        Rows, columns of the chip.
+    ra, dec : ndarray, shape (n,)
+        [deg]
+
+    Returns
+    -------
+    index : ndarray of int, shape (m,)
+        Stars on the chip, as indices into `ra` and `dec`.
+    x, y : ndarray, shape (m,)
+        1-based positions [px].
+    """
+    ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
+    index = np.flatnonzero(_on_sky_side(wcs, ra, dec))
+    linear = wcs.wcs_world2pix(ra[index], dec[index], 0)
+    index = index[_inside(*linear, shape, _PRESELECTION_MARGIN)]
+    if not index.size:
+        return index, np.empty(0), np.empty(0)
+    x, y = wcs.all_world2pix(ra[index], dec[index], 0, tolerance=1e-5, maxiter=50, quiet=True)
+    inside = _inside(x, y, shape, 0.5)
+    return index[inside], one_based(x[inside]), one_based(y[inside])
+
+
+def _on_sky_side(wcs, ra, dec):
+    """Within 90 degrees of the reference point: the tangent projection mirrors the other half of the sky."""
+    ra0, dec0 = np.radians(wcs.wcs.crval)
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0) > 0
+
+
+def _inside(x, y, shape, margin):
+    rows, columns = shape
+    return (x > -margin) & (x < columns - 1 + margin) & (y > -margin) & (y < rows - 1 + margin)

@@ -1,0 +1,334 @@
+"""Aperture photometry of known stars: centroids, sky, exact apertures, flags. Arrays in, `Photometry` out.
+
+Inside this module positions are 0-based; they are converted where they come in and go out, in
+`find` and `measure`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from scipy.spatial import cKDTree
+
+from wfc3_cte_monitor.records import Flag, Photometry, StarPositions
+from wfc3_cte_monitor.uvis import one_based, zero_based
+
+__all__ = ["PixelMasks", "pixel_masks", "find", "measure", "centroids", "annulus_sky"]
+
+FWHM = 1.8
+"""Of the UVIS point-spread function [px]."""
+
+_SATURATED_BITS = 256 | 2048
+_COSMIC_RAY_BITS = 4096 | 8192
+_COSMIC_RAY_MARGIN = 1.5
+"""A hit this far outside the aperture still has its wings in it [px]."""
+
+_CLIP_SIGMA = 3.0
+_CLIP_ITERATIONS = 10
+_MIN_SKY_PIXELS = 30
+_CHUNK = 1000
+"""Stars whose annuli are in memory at once."""
+
+
+@dataclass(frozen=True)
+class PixelMasks:
+    """What is wrong with the pixels of a chip; arrays of bool, shape (rows, columns)."""
+
+    bad: np.ndarray
+    saturated: np.ndarray
+    cosmic_ray: np.ndarray
+
+    @property
+    def any(self):
+        return self.bad | self.saturated | self.cosmic_ray
+
+
+def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
+    """Sort the pixels of a chip by their data quality.
+
+    Parameters
+    ----------
+    image : `records.ChipImage`
+    bad_dq_bits : int
+        Data-quality bits of bad pixels. Pixels that are not finite are bad too.
+    cosmic_ray : ndarray of bool, optional
+        Hits beside those that the data quality tells.
+    """
+    hit = (image.dq & _COSMIC_RAY_BITS) != 0
+    return PixelMasks(
+        bad=((image.dq & bad_dq_bits) != 0) | ~np.isfinite(image.data),
+        saturated=(image.dq & _SATURATED_BITS) != 0,
+        cosmic_ray=hit if cosmic_ray is None else hit | cosmic_ray,
+    )
+
+
+def find(image, star_id, x, y, max_shift):
+    """Recentre stars on the image, starting from where the catalogue has them.
+
+    Parameters
+    ----------
+    image : `records.ChipImage`
+    star_id : ndarray of int, shape (n,)
+    x, y : ndarray, shape (n,)
+        1-based positions [px].
+    max_shift : float
+        How far a centroid may lie from there [px].
+
+    Returns
+    -------
+    positions : `records.StarPositions`
+        A star whose centroid failed or moved too far stays where the catalogue has it, its shift NaN.
+    """
+    x0, y0 = zero_based(x), zero_based(y)
+    xc, yc, centred = centroids(_finite(image.data), x0, y0, max_shift)
+    shift = np.where(centred, np.hypot(xc - x0, yc - y0), np.nan)
+    return StarPositions(np.asarray(star_id), one_based(xc), one_based(yc), shift)
+
+
+def measure(image, masks, positions, area, aprads, sky_annulus):
+    """Measure stars where they are.
+
+    Parameters
+    ----------
+    image : `records.ChipImage`
+    masks : `PixelMasks`
+    positions : `records.StarPositions`
+        Of n stars.
+    area : ndarray, shape (n,)
+        Area of the pixels under the stars, relative to the one that fluxes are quoted for.
+    aprads : sequence of float
+        Aperture radii [px].
+    sky_annulus : (float, float)
+        Inner and outer radius [px].
+
+    Returns
+    -------
+    photometry : `records.Photometry`
+
+    Notes
+    -----
+    Apertures weight a pixel by the exact part of it that they cover. The standard error of a flux F from the sum of
+    A pixels, with the sky's scatter s of N pixels, is that of its photons, of the pixels under it, and of the sky
+    that was subtracted: sqrt(F + A s^2 + A^2 s^2 / N).
+    """
+    data, x, y = _finite(image.data), zero_based(positions.x), zero_based(positions.y)
+    sky, sky_std, n_sky = annulus_sky(data, masks.any | _star_mask(data, x, y), x, y, *sky_annulus)
+    radii = np.asarray(aprads, dtype=float)
+    pixels = np.pi * radii[:, None] ** 2
+    counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - pixels * sky
+    variance = np.maximum(counts, 0) + pixels * sky_std**2 * (1 + pixels / np.maximum(n_sky, 1))
+    flux, flux_err = counts * area, np.sqrt(variance) * area
+    return Photometry(
+        positions=positions,
+        aprads=tuple(aprads),
+        flux=flux,
+        flux_err=flux_err,
+        flags=_pixel_flags(masks, x, y, radii)
+        | _where(np.isnan(positions.shift), Flag.NOT_CENTRED)
+        | _where(n_sky < _MIN_SKY_PIXELS, Flag.NO_SKY)
+        | _where(~np.isfinite(flux + flux_err), Flag.NOT_FINITE)
+        | _where(_crowded(x, y, counts, radii), Flag.CROWDED),
+        sky=sky,
+        sky_std=sky_std,
+        n_sky=n_sky,
+        background=sky + image.background_removed,
+    )
+
+
+def _finite(data):
+    """sep reads whole pixels even where they are masked, and a NaN would spoil the sum."""
+    return np.where(np.isfinite(data), data, np.float32(0))
+
+
+def _where(condition, flag):
+    return np.where(condition, int(flag), 0)
+
+
+# ---- Centroids -------------------------------------------------------------------------------------------------------
+
+
+def centroids(data, x, y, max_shift):
+    """Windowed centroids, the window being as wide as the star (Bertin & Arnouts' XWIN_IMAGE).
+
+    Parameters
+    ----------
+    data : ndarray, float32, shape (rows, columns)
+        Finite everywhere.
+    x, y : ndarray, shape (n,)
+        First guess, 0-based [px].
+    max_shift : float
+        Largest distance from the first guess [px].
+
+    Returns
+    -------
+    x, y : ndarray, shape (n,)
+        The first guess where the centroid failed.
+    centred : ndarray of bool, shape (n,)
+    """
+    if not len(x):
+        return x, y, np.empty(0, dtype=bool)
+    level = np.float32(np.median(data[::7, ::7]))
+    xc, yc, failed = sep.winpos(data - level, x, y, FWHM / 2.3548)
+    # The shift is limited by its square: NaN compares false and so counts as failed.
+    centred = (failed == 0) & ((xc - x) ** 2 + (yc - y) ** 2 <= max_shift**2)
+    return np.where(centred, xc, x), np.where(centred, yc, y), centred
+
+
+# ---- Sky -------------------------------------------------------------------------------------------------------------
+
+
+def _star_mask(data, x, y):
+    """The pixels in which a star of the catalogue outshines the sky: they tell nothing about it."""
+    level = float(np.median(data[::7, ::7]))
+    flux = np.clip(_aperture_sums(data, x, y, 3.0) - np.pi * 9.0 * level, 0, None)
+    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, 30.0)
+    mask = np.zeros(data.shape, dtype=bool)
+    sep.mask_ellipse(mask, x, y, 1.0, 1.0, 0.0, radius)
+    return mask
+
+
+def annulus_sky(data, masked, x, y, inner, outer):
+    """Mean of the unmasked pixels of an annulus, clipped at 3 sigma about the median until nothing changes.
+
+    Parameters
+    ----------
+    data : ndarray, float32, shape (rows, columns)
+    masked : ndarray of bool, same shape
+        Pixels that are not sky.
+    x, y : ndarray, shape (n,)
+        0-based positions [px].
+    inner, outer : float
+        Radii of the annulus [px].
+
+    Returns
+    -------
+    sky : ndarray, shape (n,)
+        Per pixel, in the unit of `data`; NaN where no pixel is left.
+    std : ndarray, shape (n,)
+        Scatter of the pixels used.
+    n_pixels : ndarray of int, shape (n,)
+    """
+    border = int(np.ceil(outer)) + 1
+    padded = np.pad(np.where(masked, np.float32(np.nan), data), border, constant_values=np.nan)
+    offsets = _annulus_offsets(inner, outer) @ (padded.shape[1], 1)
+    column, row = np.rint(x).astype(int) + border, np.rint(y).astype(int) + border
+    centre = row * padded.shape[1] + column
+    chunks = [_clipped_mean(padded.ravel()[c[:, None] + offsets]) for c in _chunks(centre)]
+    if not chunks:
+        return np.empty(0), np.empty(0), np.empty(0, dtype=int)
+    return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
+
+
+def _chunks(values):
+    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+
+
+def _annulus_offsets(inner, outer):
+    """(row, column) offsets of the pixels whose centre lies in the annulus, shape (n, 2)."""
+    reach = int(np.ceil(outer))
+    offsets = np.stack(np.mgrid[-reach : reach + 1, -reach : reach + 1], axis=-1).reshape(-1, 2)
+    distance = np.hypot(*offsets.T)
+    return offsets[(distance >= inner) & (distance < outer)]
+
+
+def _clipped_mean(pixels):
+    """Clipped mean, scatter and number of each row of `pixels`, where NaN is no pixel.
+
+    Sorted once, a row's pixels within any limits are a slice, so that means come from cumulative sums.
+    """
+    ordered = np.sort(pixels, axis=1)
+    first, last = np.zeros(len(ordered), dtype=int), np.count_nonzero(np.isfinite(ordered), axis=1)
+    values = np.nan_to_num(ordered, nan=0.0).astype(float)
+    sums, squares = _cumulative(values), _cumulative(values**2)
+    for _ in range(_CLIP_ITERATIONS):
+        mean, std = _slice_moments(sums, squares, first, last)
+        median = _slice_median(values, first, last)
+        new_first = np.maximum(first, _rank(ordered, median - _CLIP_SIGMA * std))
+        new_last = np.minimum(last, _rank(ordered, median + _CLIP_SIGMA * std))
+        if np.array_equal(new_first, first) and np.array_equal(new_last, last):
+            break
+        first, last = new_first, np.maximum(new_last, new_first)
+    mean, std = _slice_moments(sums, squares, first, last)
+    return mean, std, last - first
+
+
+def _cumulative(values):
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def _rank(ordered, limit):
+    """How many pixels of each row lie below a limit; NaN, sorted to the end, never does."""
+    return np.count_nonzero(ordered < limit[:, None], axis=1)
+
+
+def _slice_moments(sums, squares, first, last):
+    row, number = np.arange(len(sums)), (last - first).astype(float)
+    number[number == 0] = np.nan
+    mean = (sums[row, last] - sums[row, first]) / number
+    variance = (squares[row, last] - squares[row, first]) / number - mean**2
+    return mean, np.sqrt(np.maximum(variance, 0))
+
+
+def _slice_median(values, first, last):
+    row, width = np.arange(len(values)), values.shape[1]
+    low, high = (first + last - 1) // 2, (first + last) // 2
+    return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)])
+
+
+# ---- Apertures and flags ---------------------------------------------------------------------------------------------
+
+
+def _aperture_sums(data, x, y, radius):
+    """Sums with exact pixel overlap; NaN where the aperture lies wholly outside."""
+    sums, _, _ = sep.sum_circle(data, x, y, radius, subpix=0)
+    return np.asarray(sums)
+
+
+def _pixel_flags(masks, x, y, radii):
+    """Flags, shape (n_apertures, n), from the pixels that each aperture covers."""
+    rows, columns = masks.bad.shape
+    edge_distance = np.minimum.reduce([x + 0.5, y + 0.5, columns - 0.5 - x, rows - 0.5 - y])
+    return np.stack(
+        [
+            _where(edge_distance < radius, Flag.EDGE)
+            | _where(_touches(masks.bad, x, y, radius), Flag.BAD_PIXEL)
+            | _where(_touches(masks.saturated, x, y, radius), Flag.SATURATED)
+            | _where(_touches(masks.cosmic_ray, x, y, radius + _COSMIC_RAY_MARGIN), Flag.COSMIC_RAY)
+            for radius in radii
+        ]
+    )
+
+
+def _touches(mask, x, y, radius):
+    """True where a masked pixel lies, even in part, in the aperture."""
+    return _aperture_sums(mask.astype(np.float32), x, y, radius) > 0
+
+
+def _crowded(x, y, counts, radii):
+    """True, shape (n_apertures, n), where the catalogue's other stars light up the aperture too much."""
+    crowded = np.zeros(counts.shape, dtype=bool)
+    if len(x) < 2:
+        return crowded
+    first, second = (
+        cKDTree(np.stack([x, y], axis=1)).query_pairs(_NEIGHBOUR_REACH + radii.max(), output_type="ndarray").T
+    )
+    distance = np.hypot(x[first] - x[second], y[first] - y[second])
+    brightness = np.maximum(np.nan_to_num(counts[0]), 0)
+    for k, radius in enumerate(radii):
+        share = _share_inside(distance, radius)
+        light = np.bincount(first, share * brightness[second], len(x)) + np.bincount(
+            second, share * brightness[first], len(x)
+        )
+        crowded[k] = light > _MAX_NEIGHBOUR_LIGHT * np.maximum(np.nan_to_num(counts[k]), 0)
+    return crowded
+
+
+_NEIGHBOUR_REACH = 6.0
+_MAX_NEIGHBOUR_LIGHT = 0.1
+"""Largest neighbours' part of an aperture's light."""
+
+
+def _share_inside(distance, radius):
+    """Part of a neighbour's light that falls into an aperture: 1/2 at its rim, with a wing of 1 % a few px outside."""
+    outside = distance - radius
+    return 1 / (1 + np.exp(outside / 0.55)) * 0.97 + 0.03 * np.exp(-np.maximum(outside, 0) / 2.0)
