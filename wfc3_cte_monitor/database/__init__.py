@@ -1,0 +1,6 @@
+"""The database: one transaction per exposure or pair, bulk inserts, reads that return records and tables."""
+
+from wfc3_cte_monitor.database.core import Database
+from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
+
+__all__ = ["Database", "fileinfo_row", "results_row"]

@@ -1,0 +1,274 @@
+"""Folder and file names of the output tree, and the text files in it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
+from wfc3_cte_monitor.records import StarPositions
+
+__all__ = [
+    "flash_folder",
+    "set_folder",
+    "exposure_stem",
+    "pair_stem",
+    "cte_time_name",
+    "cte_logflux_name",
+    "unique_folder",
+    "publish",
+    "write_table",
+    "read_positions",
+]
+
+FOLDERS = {
+    "finalresults": "Final figures and coefficients, by flash level, FLT/FLC ('_ctecorr') and time of the run; "
+    "most_recent is the last of them.",
+    "photom": "Coordinates (.coo), photometry (.mag) and diagnostic pictures of every exposure.",
+    "tempfiles": "Files of the run that is going on. Nothing in here is needed when none is.",
+    "tweakreg": "Intermediate files and diagnostic pictures of the alignment.",
+    "logs": "One log file per run.",
+}
+"""The folders of the output tree, and what their READMEs say."""
+
+MOST_RECENT = "most_recent"
+
+
+# ---- Names -----------------------------------------------------------------------------------------------------------
+
+
+def flash_folder(flashlvl, ctecorr):
+    """'pf12' for FLT, 'pf12_ctecorr' for FLC."""
+    return f"pf{flashlvl:g}{'_ctecorr' if ctecorr else ''}"
+
+
+def set_folder(exposure_set):
+    """'ngc104_F502N_l'."""
+    return f"{exposure_set.target}_{exposure_set.filter}_{exposure_set.length}"
+
+
+def exposure_stem(exposure):
+    """'iabc01xyq_flt': the name of an exposure's .coo, .mag and .png."""
+    return exposure.imagename.removesuffix(".fits")
+
+
+def pair_stem(pair, aperture):
+    """'iabc01xyq_iabc01xzq_r3_slopes'."""
+    return f"{pair.one.rootname}_{pair.two.rootname}_r{aperture:g}_slopes"
+
+
+def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
+    """'cteVStime_F502N_l_pf12_ctecorrFalse_r3'."""
+    return f"cteVStime_{filter_name}_{length}_pf{flashlvl:g}_ctecorr{ctecorr}_r{aperture:g}"
+
+
+def cte_logflux_name(target, filter_name, length, flashlvl, ctecorr, aperture):
+    """'cteVSlogflux_ngc104_F502N_l_pf12_ctecorrFalse_r3'."""
+    return f"cteVSlogflux_{target}_{filter_name}_{length}_pf{flashlvl:g}_ctecorr{ctecorr}_r{aperture:g}"
+
+
+# ---- Folders ---------------------------------------------------------------------------------------------------------
+
+
+def make_folder(path):
+    """Make a folder that can be written to.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Asking os.access is not enough: it tells root that a read-only file system can be written.
+        probe = path / f".writable_{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def unique_folder(parent, name):
+    """`parent` / `name`, with a number behind where that exists."""
+    candidates = (parent / (f"{name}_{n}" if n else name) for n in range(10_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def publish(staged, finalresults, timestamp):
+    """Move the finished results of a run to their place, and point ``most_recent`` to them.
+
+    Each flash folder moves by one rename, and the link is replaced by another: a reader sees the old results or the
+    new ones, never a part.
+
+    Parameters
+    ----------
+    staged : `pathlib.Path`
+        Holds one folder per flash level and FLT/FLC; on the same file system.
+    finalresults : `pathlib.Path`
+    timestamp : str
+        Name of the run's folder.
+
+    Returns
+    -------
+    folders : list of `pathlib.Path`
+        Where the results are now.
+    """
+    published = []
+    for source in sorted(path for path in staged.iterdir() if path.is_dir()):
+        parent = finalresults / source.name
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = unique_folder(parent, timestamp)
+        source.replace(folder)
+        _point_to(parent / MOST_RECENT, folder)
+        published.append(folder)
+    return published
+
+
+def _point_to(link, folder):
+    if link.is_dir() and not link.is_symlink():
+        link.replace(unique_folder(link.parent, f"{MOST_RECENT}_before_{folder.name}"))
+    new = link.with_name(f".{link.name}_{os.getpid()}")
+    new.unlink(missing_ok=True)
+    new.symlink_to(folder.name, target_is_directory=True)
+    new.replace(link)
+
+
+def copy_tree(folders, destination):
+    """Copy published result folders for a web site, as ``<destination>/<flash folder>/``, replacing what is there."""
+    for folder in folders:
+        target = destination / folder.parent.name
+        new = target.with_name(f".{target.name}_{os.getpid()}")
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.copytree(folder, new)
+        shutil.rmtree(target, ignore_errors=True)
+        new.replace(target)
+
+
+# ---- Files -----------------------------------------------------------------------------------------------------------
+
+
+def write_table(table, path):
+    """Write a table as ECSV (whatever the suffix: the monitor's are .coo, .mag and .txt), whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda new: table.write(new, format="ascii.ecsv", overwrite=True))
+
+
+def replace_file(path, write):
+    """Let `write(new_path)` write a file that then takes the place of `path` in one step."""
+    new = path.with_name(f".{os.getpid()}_{path.name}")
+    try:
+        write(new)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def positions_table(positions, ra, dec, meta):
+    """The .coo table: id, x, y [1-based px], ra, dec [deg], shift [px]."""
+    table = Table(
+        {"id": positions.id, "x": positions.x, "y": positions.y, "ra": ra, "dec": dec, "shift": positions.shift},
+        units={"x": "pix", "y": "pix", "ra": "deg", "dec": "deg", "shift": "pix"},
+        meta={**meta, "convention": "x, y: the centre of the first pixel is (1, 1); shift NaN: not recentred"},
+    )
+    for name, digits in (("x", 4), ("y", 4), ("ra", 8), ("dec", 8), ("shift", 4)):
+        table[name].info.format = f".{digits}f"
+    return table
+
+
+def read_positions(path):
+    """Read a .coo file.
+
+    Returns
+    -------
+    positions : `records.StarPositions`
+    chip : int
+        The chip that they are on.
+
+    Raises
+    ------
+    UnusableExposureError
+        There is none, or it is damaged.
+    """
+    if not Path(path).is_file():
+        raise UnusableExposureError(path, "no such coordinate file; run with --dofind y")
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+        columns = (np.asarray(table[name], dtype=float) for name in ("x", "y", "shift"))
+        return StarPositions(np.asarray(table["id"], dtype=np.int64), *columns), int(table.meta["chip"])
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise UnusableExposureError(path, f"not a coordinate file ({error}); run with --dofind y") from error
+
+
+def photometry_table(photometry, meta):
+    """The .mag table: positions, sky, and flux, error, magnitude and flags per aperture.
+
+    Magnitudes are -2.5 log10(flux), NaN where the flux is not positive.
+    """
+    positions = photometry.positions
+    table = Table(meta=meta)
+    table["id"], table["x"], table["y"], table["shift"] = positions.id, positions.x, positions.y, positions.shift
+    table["sky"], table["sky_std"], table["n_sky"] = photometry.sky, photometry.sky_std, photometry.n_sky
+    table["background"] = photometry.background
+    for k, radius in enumerate(photometry.aprads):
+        flux, error = photometry.flux[k], photometry.flux_err[k]
+        positive = np.where(flux > 0, flux, np.nan)
+        table[f"flux_{radius:g}"], table[f"flux_err_{radius:g}"] = flux, error
+        table[f"mag_{radius:g}"] = -2.5 * np.log10(positive)
+        table[f"mag_err_{radius:g}"] = 2.5 / np.log(10) * error / positive
+        table[f"flags_{radius:g}"] = photometry.flags[k]
+    for name in table.colnames:
+        _dress(table[name])
+    return table
+
+
+def _dress(column):
+    """Unit and digits of a column of the .mag table, from the first word of its name."""
+    word = column.name.partition("_")[0]
+    units = {"x": "pix", "y": "pix", "shift": "pix", "sky": "electron", "background": "electron", "flux": "electron"}
+    column.unit = "mag" if word == "mag" else units.get(word)
+    if column.dtype.kind == "f":
+        column.info.format = ".5f" if word == "mag" else ".4f"
+
+
+def write_coefficients(surface, path, meta):
+    """Write the nine coefficients for people, and their covariance beside in ``<path without .txt>_covariance.ecsv``.
+
+    Parameters
+    ----------
+    surface : `records.CteSurface`
+    path : `pathlib.Path`
+        ``..._coeffs.txt``
+    meta : dict
+        What the header says besides the surface's own numbers.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = _coefficient_header(surface) | meta
+    rows = [
+        f"{i:3d} {j:3d} {surface.coefficients[i, j]: .12e} {surface.errors[i, j]:.6e}"
+        for i in range(3)
+        for j in range(3)
+    ]
+    text = "\n".join([*(f"# {name}: {value}" for name, value in header.items()), "# row col coefficient error", *rows])
+    replace_file(path, lambda new: new.write_text(text + "\n"))
+    names = [f"c{i}{j}" for i in range(3) for j in range(3)]
+    covariance = Table(surface.covariance, names=names, meta=header)
+    covariance.add_column(names, index=0, name="coefficient")
+    write_table(covariance, path.with_name(f"{path.stem}_covariance.ecsv"))
+
+
+def _coefficient_header(surface):
+    unit = {"mag": "mag / 2051 px", "flux": "flux fraction / 2048 px"}[surface.unit]
+    return {
+        "model": "S(d, f) = sum over row i, col j of c_ij d^i f^j; d = MJD - 55400 [days]; "
+        "f = log10 of sqrt(F1 F2) [e- in the aperture], the flux after half a chip of transfers",
+        "unit": unit,
+        "rank": f"{surface.rank} of 9 (missing coefficients are 0)",
+        "chi2": f"{surface.chi2:.3f}",
+        "points": surface.n_points,
+        "epochs": surface.n_epochs,
+        "range_d": f"{surface.d_range[0]:.3f} {surface.d_range[1]:.3f}",
+        "range_f": f"{surface.f_range[0]:.4f} {surface.f_range[1]:.4f}",
+    }
