@@ -1,0 +1,209 @@
+"""One simulated exposure: its stars, its pixels, its file."""
+
+from dataclasses import dataclass
+from zlib import crc32
+
+import numpy as np
+from astropy.io import fits
+
+from wfc3_cte_monitor.simulate import detector
+from wfc3_cte_monitor.simulate.clusters import NOMINAL_EXPTIME, field_of
+from wfc3_cte_monitor.simulate.filters import filter_of
+from wfc3_cte_monitor.simulate.keywords import companion_header, pixel_statistics, primary_header, sci_keywords
+from wfc3_cte_monitor.simulate.loss import remaining
+from wfc3_cte_monitor.simulate.pointing import (
+    attitude_of,
+    chip_wcs,
+    distortion_hdus,
+    first_column,
+    pixel_area,
+    sky_to_pixel,
+    wcs_header,
+)
+from wfc3_cte_monitor.simulate.psf import core_width, draw_stars, encircled_energy
+from wfc3_cte_monitor.uvis import MJD_ZERO, rows_to_amplifier
+
+__all__ = ["Effects", "REAL", "IDEAL", "ChipStars", "stars_on_chip", "simulate_exposure"]
+
+CHIPS = (2, 1)
+"""In the order of the file."""
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is simulated."""
+
+    loss: bool = True
+    """CTE loss."""
+    noise: bool = True
+    """Photon and read noise."""
+    cosmic_rays: bool = True
+    bad_pixels: bool = True
+    saturation: bool = True
+
+
+REAL = Effects()
+"""Everything."""
+
+IDEAL = Effects(loss=False, noise=False, cosmic_rays=False, bad_pixels=False, saturation=False)
+"""Stars on a flat sky."""
+
+
+@dataclass(frozen=True)
+class ChipStars:
+    """Stars on and next to one chip of one exposure; arrays of shape (n,)."""
+
+    id: np.ndarray
+    x: np.ndarray
+    """1-based [px]."""
+    y: np.ndarray
+    n_transfers: np.ndarray
+    """[px]"""
+    flux0: np.ndarray
+    """Total, before the loss, corrected for the pixel area [e-]."""
+    flux: np.ndarray
+    """Total, after the loss [e-]."""
+    flux_3: np.ndarray
+    """After the loss, in 3 px [e-]."""
+    area: np.ndarray
+    """Of a pixel, relative to IDCSCALE^2: the counts in the frame are flux / area."""
+    width: np.ndarray
+    """Sigma of the core of the PSF [px]."""
+
+
+def _pa_v3(exposure):
+    return field_of(exposure.target).pa_v3 + exposure.roll_offset
+
+
+def _attitude(exposure):
+    field = field_of(exposure.target)
+    postarg = exposure.postarg1 + exposure.jitter[0], exposure.postarg2 + exposure.jitter[1]
+    return attitude_of(field.ra, field.dec, _pa_v3(exposure), postarg, exposure.aperture_chip)
+
+
+def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss=True):
+    """Where a chip shows the stars of a cluster, and how bright.
+
+    Parameters
+    ----------
+    exposure : PlannedExposure
+    cluster : Cluster
+    chip : int
+    ctecorr : bool, optional
+        True for the FLC.
+    n_columns : int, optional
+        Columns of the frame [px].
+    loss : bool, optional
+        False for the stars without CTE loss.
+
+    Returns
+    -------
+    stars : ChipStars
+    """
+    header = wcs_header(chip, _attitude(exposure), n_columns)
+    index, x, y = sky_to_pixel(chip_wcs(header, n_columns), cluster.ra, cluster.dec)
+    flux0 = cluster.flux[index] * exposure.exptime / NOMINAL_EXPTIME * filter_of(exposure.filter).throughput
+    width = core_width(x, y, chip, first_column(n_columns))
+    energy = encircled_energy(width)
+    n_transfers = rows_to_amplifier(y, chip, header["NAXIS2"])
+    left = remaining(flux0 * energy, n_transfers, exposure.mjd, exposure.flash, ctecorr) if loss else 1.0
+    flux = flux0 * left
+    area = pixel_area(header, x, y)
+    return ChipStars(cluster.id[index], x, y, n_transfers, flux0, flux, flux * energy, area, width)
+
+
+def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256, effects=REAL):
+    """The file of one exposure.
+
+    Parameters
+    ----------
+    exposure : PlannedExposure
+    cluster : Cluster
+        The stars of its target.
+    ctecorr : bool, optional
+        True for the FLC. Cosmic rays, sky and read noise are those of the FLT.
+    seed : int, optional
+        With the rootname it fixes every random number.
+    n_columns : int, optional
+        The central columns to simulate; 4096 is a full frame [px].
+    effects : Effects, optional
+
+    Returns
+    -------
+    hdulist : `astropy.io.fits.HDUList`
+        PRIMARY, SCI/ERR/DQ of UVIS2 and of UVIS1, and the NPOL and D2IM tables.
+    """
+    hdus = [fits.PrimaryHDU(header=primary_header(exposure, ctecorr, _pa_v3(exposure)))]
+    for chip in CHIPS:
+        header = wcs_header(chip, _attitude(exposure), n_columns)
+        stars = stars_on_chip(exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns, loss=effects.loss)
+        light = _starlight(header, stars)
+        hdus += _chip_hdus(exposure, header, chip, *_exposed(exposure, light, chip, seed, effects))
+    return fits.HDUList(hdus + distortion_hdus(n_columns))
+
+
+def _starlight(header, stars):
+    shape = header["NAXIS2"], header["NAXIS1"]
+    return draw_stars(shape, stars.x, stars.y, stars.flux / stars.area, stars.width)
+
+
+def _backgrounds(exposure):
+    """Sky, dark and post-flash of an exposure [e-/px]."""
+    sky = filter_of(exposure.filter).sky_rate * exposure.exptime
+    return sky, detector.dark_rate(exposure.mjd - MJD_ZERO) * exposure.exptime, exposure.flash
+
+
+def _streams(exposure, chip, seed):
+    """Independent random generators, by name: what one effect draws does not move another's numbers."""
+    names = "background", "stars", "read", "rays", "hot"
+    sequence = np.random.SeedSequence([seed, crc32(exposure.rootname.encode()), chip])
+    return {name: np.random.default_rng(child) for name, child in zip(names, sequence.spawn(len(names)), strict=True)}
+
+
+def _exposed(exposure, light, chip, seed, effects):
+    """SCI, ERR and DQ of a chip that `light` falls on."""
+    rng = _streams(exposure, chip, seed)
+    sky, dark, flash = _backgrounds(exposure)
+    charge = light + (sky + dark + flash)
+    dq = np.zeros(light.shape, np.int16)
+    if effects.noise:
+        charge = _noisy(light, sky + dark + flash, rng)
+    if effects.cosmic_rays:
+        charge += detector.cosmic_rays(light.shape, exposure.exptime, rng["rays"])
+    if effects.bad_pixels:
+        # The same pixels in every exposure of a detector.
+        dq = detector.bad_pixels(light.shape, np.random.default_rng([seed, chip]))
+        charge = detector.damaged(charge, dq, rng["hot"])
+    if effects.saturation:
+        charge, dq = detector.saturated(charge, dq)
+    err = np.sqrt(np.maximum(charge, 0.0) + detector.READ_NOISE**2)
+    # calwf3 takes the dark and the post-flash out again, not their noise.
+    return (charge - dark - flash).astype(np.float32), err.astype(np.float32), dq
+
+
+def _noisy(light, background, rng):
+    """Photon noise of stars and background, from separate streams: FLT and FLC share the second; read noise."""
+    charge = rng["background"].poisson(background, light.shape).astype(float)
+    lit = light > 0
+    charge[lit] += rng["stars"].poisson(light[lit])
+    return charge + rng["read"].normal(0.0, detector.READ_NOISE, light.shape)
+
+
+def _chip_hdus(exposure, header, chip, sci, err, dq):
+    """SCI, ERR and DQ extensions."""
+    mean_dark = _backgrounds(exposure)[1]
+    header = _with_wcs_error(header, exposure.wcs_error)
+    header.update(sci_keywords(exposure, chip, mean_dark) | pixel_statistics(sci, err, dq))
+    return [
+        fits.ImageHDU(sci, header),
+        fits.ImageHDU(err, companion_header(header, "ERR")),
+        fits.ImageHDU(dq, companion_header(header, "DQ")),
+    ]
+
+
+def _with_wcs_error(header, wcs_error):
+    """The header as it would be if the telescope pointed elsewhere than it knows."""
+    east, north = np.array(wcs_error) / 3600.0
+    header["CRVAL1"] += east / np.cos(np.radians(header["CRVAL2"]))
+    header["CRVAL2"] += north
+    return header
