@@ -1,0 +1,92 @@
+"""What the commands share."""
+
+import argparse
+import logging
+import os
+import sys
+from contextlib import contextmanager, nullcontext
+
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from wfc3_cte_monitor.errors import MonitorError
+from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
+
+__all__ = [
+    "BAD_INPUT",
+    "add_config",
+    "add_jobs",
+    "load_settings",
+    "positive_int",
+    "yes_no",
+    "logging_to_terminal",
+    "guarded",
+]
+
+BAD_INPUT = 2
+"""Exit code for bad arguments or configuration."""
+
+
+def add_config(parser):
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help=f"configuration file (default: ${CONFIG_VARIABLE}, then config.py in the working directory)",
+    )
+
+
+def add_jobs(parser):
+    parser.add_argument(
+        "--jobs",
+        type=positive_int,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="processes that work at the same time (default: the machine's cores)",
+    )
+
+
+def load_settings(args):
+    return read_settings(find_config(args.config))
+
+
+def positive_int(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more: {text}")
+    return value
+
+
+positive_int.__name__ = "whole number"
+
+
+def yes_no(text):
+    """'y' or 'n'; anything else is refused."""
+    if text not in ("y", "n"):
+        raise argparse.ArgumentTypeError(f"must be y or n, not {text!r}")
+    return text == "y"
+
+
+@contextmanager
+def logging_to_terminal():
+    """Log lines on stderr; beside a progress bar only what needs attention."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
+    logger = logging.getLogger("wfc3_cte_monitor")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        # The redirection would replace the handler, its level and its format, so only where there are bars.
+        with logging_redirect_tqdm([logger]) if sys.stderr.isatty() else nullcontext():
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
+def guarded(command, args, program):
+    """Call a command; an error that is the user's to mend becomes one line and exit code 2."""
+    try:
+        with logging_to_terminal():
+            return command(args)
+    except MonitorError as error:
+        print(f"{program}: error: {error}", file=sys.stderr)
+        return BAD_INPUT

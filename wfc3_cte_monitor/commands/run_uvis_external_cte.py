@@ -1,0 +1,162 @@
+"""The wrapper: exposures in, database, figures and coefficients out."""
+
+import argparse
+import sys
+
+from wfc3_cte_monitor import __version__, pipeline
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, yes_no
+from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.pipeline.prepare import choose_programs
+
+__all__ = ["main"]
+
+PROGRAM = "run_uvis_external_cte"
+
+_CTECORR = {"flt": (False,), "flc": (True,), "both": (False, True)}
+
+_EXAMPLES = """\
+examples:
+  a new epoch, everything:                 run_uvis_external_cte --pr last
+  after a recalibration:                   run_uvis_external_cte --pr all
+  two visits of one program:               run_uvis_external_cte --pr 14012 --v 3 4
+  only slopes and their figures, r = 3:    run_uvis_external_cte --pr 12379 --ap 3 --pl ratio_ypos
+  results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
+
+exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration
+"""
+
+
+def parser():
+    """The argument parser."""
+    p = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Measure the CTE loss of WFC3/UVIS from exposure pairs: photometry, slopes, figures, coefficients.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "--pr",
+        required=True,
+        metavar="SET",
+        help="all, last (newest listed program that has data), 180 (the same-chip set) or a program number",
+    )
+    p.add_argument(
+        "--v", nargs="+", default=[], type=_visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
+    )
+    p.add_argument(
+        "--i",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="insert into the database (default y); with n "
+        "everything is done as usual and the database is left as it was",
+    )
+    p.add_argument(
+        "--ap",
+        nargs="+",
+        type=float,
+        metavar="RADIUS",
+        help="apertures [px] for slopes and figures, of those in the configuration (default: all of them)",
+    )
+    p.add_argument(
+        "--pl",
+        nargs="+",
+        default=list(pipeline.PLOTS),
+        choices=[*pipeline.PLOTS, "none"],
+        metavar="PLOT",
+        help=f"figures to make: {', '.join(pipeline.PLOTS)} (default: these), or none",
+    )
+    p.add_argument(
+        "--ao",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="copy the results to path_to_automated_outputs, where the configuration has one (default y)",
+    )
+    p.add_argument(
+        "--dofind",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="find the catalogue stars on the images (default y); with n the positions of the .coo files are used",
+    )
+    p.add_argument(
+        "--dophot",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="do photometry (default y); with n that of the database is used",
+    )
+    p.add_argument(
+        "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
+    )
+    p.add_argument(
+        "--flashlvl",
+        nargs="+",
+        type=float,
+        default=[],
+        metavar="LEVEL",
+        help="only these post-flash levels [e-/px] (default: all of the configuration)",
+    )
+    p.add_argument("--ctecorr", choices=sorted(_CTECORR), default="both", help="only FLT, only FLC, or both (default)")
+    add_config(p)
+    add_jobs(p)
+    p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return p
+
+
+def _visit(text):
+    """'3' and '03' are visit 03."""
+    if not text.isalnum() or len(text) > 2:
+        raise argparse.ArgumentTypeError(f"a visit has one or two letters or digits, not {text!r}")
+    return text.lower().zfill(2)
+
+
+def request_of(args, settings):
+    """What the arguments ask for.
+
+    Raises
+    ------
+    ConfigurationError
+        An argument asks for what the configuration does not have.
+    """
+    if args.pr == "180":
+        raise ConfigurationError("--pr 180: the same-chip set comes with a later version")
+    if args.irafphot:
+        raise ConfigurationError("--irafphot y: photometry by IRAF comes with a later version")
+    return pipeline.Request(
+        programs=choose_programs(args.pr, settings),
+        visits=tuple(args.v),
+        aprads=_chosen("--ap", args.ap, settings.aprads, "aprads"),
+        plots=() if "none" in args.pl else tuple(args.pl),
+        insert=args.i,
+        find=args.dofind,
+        photometry=args.dophot,
+        flashlvls=_chosen("--flashlvl", args.flashlvl, settings.flashlvl_list, "flashlvl_list"),
+        ctecorr=_CTECORR[args.ctecorr],
+        copy_outputs=args.ao,
+        jobs=args.jobs,
+    )
+
+
+def _chosen(flag, wanted, legal, name):
+    unknown = [value for value in wanted or () if value not in legal]
+    if unknown:
+        raise ConfigurationError(f"{flag} {unknown[0]:g}: not in {name} ({', '.join(f'{v:g}' for v in legal)})")
+    return tuple(value for value in legal if not wanted or value in wanted)
+
+
+def _run(args):
+    settings = load_settings(args)
+    summary = pipeline.run(request_of(args, settings), settings)
+    print("\n".join(summary.lines()))
+    return summary.exit_code
+
+
+def main(argv=None):
+    """Entry point; returns the exit code."""
+    return guarded(_run, parser().parse_args(argv), PROGRAM)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""``uvis_external_cte initial_setup``: the folders and the configuration of a new installation."""
+
+import re
+import sys
+from pathlib import Path
+
+from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.outputs import FOLDERS, make_folder, replace_file
+from wfc3_cte_monitor.tables import shipped_file
+
+__all__ = ["add_parser", "set_up", "default_answers"]
+
+_DATA_FOLDERS = {
+    "newdata": "New FLT and FLC files wait here until they are aligned and moved to data/<program>.",
+    "master_cat/final": "Master catalogues <target>_master.cat: columns id x y ra dec, no header.",
+    "PA_MAPS": "Pixel area maps UVIS1wfc3_map.fits and UVIS2wfc3_map.fits; without them the pixel area comes from the "
+    "WCS of each image.",
+}
+
+_QUESTIONS = {
+    "path_to_data": "Folder for the data",
+    "path_to_outputs": "Folder for the outputs",
+    "path_to_db": "Folder for the database",
+    "db_name": "File name of the database",
+    "path_to_automated_outputs": "Folder for copies of the figures, '-' for none",
+}
+
+
+def add_parser(commands):
+    """Add the command to the tool box."""
+    p = commands.add_parser(
+        "initial_setup",
+        help="make the folders and the configuration",
+        description="Make the folders for data, outputs and database, each with a README, and write config.py. "
+        "On a terminal it asks what the options do not say; elsewhere it takes the defaults.",
+    )
+    p.add_argument(
+        "--folder",
+        type=Path,
+        default=Path.cwd(),
+        help="where config.py is written and what the defaults lie in (default: the working directory)",
+    )
+    for name, question in _QUESTIONS.items():
+        p.add_argument(f"--{name}", metavar="NAME" if name == "db_name" else "FOLDER", help=question.lower())
+    p.add_argument("--force", action="store_true", help="replace a config.py that exists")
+    p.set_defaults(run=_run)
+
+
+def default_answers(folder):
+    """The answers of somebody who presses return: everything in one folder.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+    """
+    return {
+        "folder": folder,
+        "path_to_data": str(folder / "data"),
+        "path_to_outputs": str(folder / "outputs"),
+        "path_to_db": str(folder / "database"),
+        "db_name": "uvis_external_cte.db",
+        "path_to_automated_outputs": None,
+    }
+
+
+def set_up(answers, *, keep_config=False, force=False):
+    """Make the folders and write ``config.py``.
+
+    Parameters
+    ----------
+    answers : dict
+        As `default_answers` has them.
+    keep_config : bool, optional
+        An existing ``config.py`` stays as it is.
+    force : bool, optional
+        An existing ``config.py`` is replaced.
+
+    Returns
+    -------
+    config : `pathlib.Path`
+
+    Raises
+    ------
+    ConfigurationError
+        ``config.py`` exists, or a folder cannot be written.
+    """
+    config = answers["folder"] / "config.py"
+    if config.exists() and not (keep_config or force):
+        raise ConfigurationError(f"{config} exists; --force replaces it")
+    data, tree = Path(answers["path_to_data"]), Path(answers["path_to_outputs"])
+    for parent, folders in ((data, _DATA_FOLDERS), (tree, FOLDERS)):
+        for name, text in folders.items():
+            _make_documented(parent / name, text)
+    _make_documented(Path(answers["path_to_db"]), "The database of the monitor.")
+    if force or not config.exists():
+        make_folder(config.parent)
+        text = _filled(shipped_file("config.example.py").read_text(), answers)
+        replace_file(config, lambda new: new.write_text(text))
+    return config
+
+
+def _make_documented(folder, text):
+    readme = make_folder(folder) / "README"
+    if not readme.exists():
+        readme.write_text(text + "\n")
+
+
+def _filled(text, answers):
+    """The example configuration with the answers in place of its values."""
+    for name in _QUESTIONS:
+        text, found = re.subn(rf"^{name} = .*$", lambda _, name=name: f"{name} = {answers[name]!r}", text, flags=re.M)
+        if found != 1:
+            raise ConfigurationError(f"config.example.py: expected one line '{name} = ...', found {found}")
+    return text
+
+
+def _run(args):
+    folder = args.folder.resolve()
+    answers = default_answers(folder)
+    for name in _QUESTIONS:
+        given = getattr(args, name)
+        if given is None and sys.stdin.isatty():
+            given = input(f"{_QUESTIONS[name]} [{answers[name] or '-'}]: ").strip() or None
+        if given is not None:
+            answers[name] = _answer(name, given)
+    config = set_up(answers, force=args.force)
+    print(f"configuration: {config}")
+    for name in ("path_to_data", "path_to_outputs", "path_to_db"):
+        print(f"{name}: {answers[name]}")
+    return 0
+
+
+def _answer(name, given):
+    if given == "-":
+        return None
+    return str(Path(given).expanduser().resolve()) if name.startswith("path_") else given

@@ -1,0 +1,172 @@
+"""The tool box: set-up, database, simulation."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from wfc3_cte_monitor import __version__, simulate
+from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
+from wfc3_cte_monitor.commands import setup
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, positive_int
+from wfc3_cte_monitor.database import Database
+from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.settings import CONFIG_VARIABLE
+from wfc3_cte_monitor.tables import Schema
+
+__all__ = ["main"]
+
+PROGRAM = "uvis_external_cte"
+
+
+def parser():
+    """The argument parser."""
+    p = argparse.ArgumentParser(prog=PROGRAM, description="Tools of the WFC3/UVIS external CTE monitor.")
+    p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = p.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    setup.add_parser(commands)
+    _add_database(commands)
+    _add_populate(commands)
+    _add_simulate(commands)
+    return p
+
+
+def main(argv=None):
+    """Entry point; returns the exit code."""
+    args = parser().parse_args(argv)
+    return guarded(args.run, args, PROGRAM)
+
+
+# ---- Database --------------------------------------------------------------------------------------------------------
+
+
+def _add_database(commands):
+    p = commands.add_parser("database", help="care of the database")
+    actions = p.add_subparsers(title="actions", required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="create the tables that do not exist yet")
+    add_config(create)
+    create.set_defaults(run=_create_database)
+
+
+def _open_database(settings):
+    return Database(settings.database_url, Schema(settings.target_list, settings.aprads, settings.bins))
+
+
+def _create_database(args):
+    settings = load_settings(args)
+    with _open_database(settings) as database:
+        database.create()
+        names = sorted(database.schema.metadata.tables)
+        print(f"{database.place}: {len(names)} tables: {', '.join(names)}")
+    return 0
+
+
+def _add_populate(commands):
+    p = commands.add_parser(
+        "populate_master_tables",
+        help="fill the master tables from the master catalogues",
+        description="Read data/master_cat/final/<target>_master.cat (columns id x y ra dec, no header) into "
+        "<target>_master. Stars that are there already are replaced; bad lines are named and left out.",
+    )
+    add_config(p)
+    p.set_defaults(run=_populate)
+
+
+def _populate(args):
+    settings = load_settings(args)
+    with _open_database(settings) as database:
+        database.create()
+        return max([_populate_one(target, settings, database) for target in settings.target_list])
+
+
+def _populate_one(target, settings, database):
+    try:
+        catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
+    except CatalogError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    database.store_catalog(catalog)
+    for problem in problems:
+        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+    print(f"{target}_master: {len(catalog)} stars")
+    return 1 if problems else 0
+
+
+# ---- Simulation ------------------------------------------------------------------------------------------------------
+
+
+def _add_simulate(commands):
+    p = commands.add_parser(
+        "simulate",
+        help="simulate an observatory with a known CTE loss",
+        description="Write FLT and FLC exposures of star clusters on real UVIS headers, master catalogues, pixel area "
+        "maps and a configuration to run the monitor with; the truth lies beside, in truth/.",
+    )
+    p.add_argument("destination", type=Path, metavar="FOLDER")
+    p.add_argument("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
+    p.add_argument("--epochs", type=positive_int, default=4, metavar="N", help="epochs per cluster (default 4)")
+    p.add_argument(
+        "--targets",
+        nargs="+",
+        default=["ngc104", "ngc6791"],
+        choices=["ngc104", "ngc6791", "ngc6583"],
+        help="clusters (default: ngc104 ngc6791)",
+        metavar="TARGET",
+    )
+    p.add_argument(
+        "--flashlvl",
+        nargs="+",
+        type=float,
+        default=[0.0, 12.0],
+        metavar="LEVEL",
+        help="post-flash levels [e-/px] (default: 0 12)",
+    )
+    p.add_argument(
+        "--lengths",
+        nargs="+",
+        default=["s", "l"],
+        choices=["s", "l"],
+        metavar="s|l",
+        help="short and long exposures (default: both)",
+    )
+    p.add_argument(
+        "--columns",
+        type=positive_int,
+        default=256,
+        metavar="N",
+        help="columns of a chip (default 256; only rows matter to CTE)",
+    )
+    p.add_argument("--full-frame", action="store_true", help="all 4096 columns")
+    p.add_argument("--oddities", action="store_true", help="add exposures that the monitor must leave out")
+    add_jobs(p)
+    p.set_defaults(run=_simulate)
+
+
+def _simulate(args):
+    plan = simulate.default_plan(
+        n_epochs=args.epochs,
+        targets=tuple(args.targets),
+        flashlvls=tuple(args.flashlvl),
+        lengths=tuple(args.lengths),
+        oddities=args.oddities,
+    )
+    total = sum(len(exposure.variants) for exposure in plan)
+    with tqdm(total=total, unit="file", disable=not sys.stderr.isatty()) as bar:
+        paths = simulate.simulate_observatory(
+            args.destination,
+            plan,
+            seed=args.seed,
+            n_columns=args.columns,
+            full_frame=args.full_frame,
+            jobs=args.jobs,
+            progress=lambda path: bar.update(),
+        )
+    config = setup.set_up(setup.default_answers(args.destination.resolve()), keep_config=True)
+    print(f"{len(paths)} exposures in {args.destination / 'data'}, the truth in {args.destination / 'truth'}")
+    print(f"run_uvis_external_cte --pr all --config {config}   (or export {CONFIG_VARIABLE}={config})")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,226 @@
+"""Step 2: an exposure becomes positions, photometry, a diagnostic picture, and rows of the database."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wfc3_cte_monitor import outputs, photometry
+from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
+from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
+from wfc3_cte_monitor.database import fileinfo_row
+from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposureError
+from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip
+from wfc3_cte_monitor.matching import stars_on_chip
+from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.plots import plot_diagnostic
+from wfc3_cte_monitor.records import Exposure, MasterCatalog, Photometry
+from wfc3_cte_monitor.settings import Settings
+
+__all__ = ["master_catalogs", "extract_exposures", "extract"]
+
+log = logging.getLogger(__name__)
+
+_MIN_STARS_SEEN = 3
+_SEEN_SIGMA = 5.0
+_CORNERS = ("LOWERLEFT", "LOWERRIGHT", "UPPERRIGHT", "UPPERLEFT")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to extract one exposure."""
+
+    exposure: Exposure
+    catalog: MasterCatalog
+    settings: Settings
+    find: bool
+    photometry: bool
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a worker hands back."""
+
+    photometry: Photometry | None
+    """None where none was asked for."""
+    fileinfo: dict
+    n_stars: int
+
+
+def master_catalogs(targets, database, settings, summary):
+    """The master catalogues of the targets; a master table that is still empty is filled from its file.
+
+    Returns
+    -------
+    catalogs : dict
+        Target -> `records.MasterCatalog`; without the targets that have none, which the summary names.
+    """
+    catalogs = {}
+    for target in targets:
+        try:
+            catalogs[target] = database.catalog(target)
+            if not len(catalogs[target]):
+                catalogs[target] = _fill_master_table(target, database, settings, summary)
+        except CatalogError as error:
+            log.error("failed: %s", error)
+            summary.fail(error)
+            del catalogs[target]
+    return catalogs
+
+
+def _fill_master_table(target, database, settings, summary):
+    catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
+    for problem in problems:
+        log.error("failed: %s", problem)
+        summary.fail(problem)
+    database.store_catalog(catalog)
+    log.info("filled %s_master with %d stars", target, len(catalog))
+    return catalog
+
+
+def extract_exposures(exposures, catalogs, database, request, settings, summary):
+    """Extract exposures in parallel; store each as a whole, in their order."""
+    tasks = [
+        Task(exposure, catalogs[exposure.target], settings, request.find, request.photometry)
+        for exposure in exposures
+        if exposure.target in catalogs
+    ]
+    outcomes = in_order(extract, tasks, request.jobs)
+    for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
+        exposure = task.exposure
+        try:
+            if error:
+                raise error
+            if extraction.photometry is not None:
+                database.store_exposure(
+                    exposure.target, fileinfo_row(exposure, extraction.fileinfo), extraction.photometry
+                )
+        except Exception as problem:  # whatever it is, it is this exposure's alone
+            problem = problem if isinstance(problem, MonitorError) else unexpected(exposure.imagename, problem)
+            log.error("failed: %s", problem)
+            summary.fail(problem)
+        else:
+            summary.measured.append(exposure.imagename)
+            log.info("extracted %s: %d stars (%d/%d)", exposure.imagename, extraction.n_stars, number, len(tasks))
+
+
+def extract(task):
+    """Extract one exposure and write its .coo, .mag and picture.
+
+    Parameters
+    ----------
+    task : `Task`
+
+    Returns
+    -------
+    extraction : `Extraction`
+
+    Raises
+    ------
+    UnusableExposureError
+        The file is damaged, or the stars of the catalogue are not in it.
+    """
+    exposure, settings = task.exposure, task.settings
+    image = read_chip(exposure.path, exposure.chip)
+    folder = settings.path_to_outputs / "photom" / outputs.flash_folder(exposure.flashlvl, exposure.ctecorr)
+    folder = folder / outputs.set_folder(exposure.set)
+    stem = outputs.exposure_stem(exposure)
+    meta = _meta(exposure, image, settings)
+    if task.find:
+        positions = _find(image, task, folder / f"{stem}.coo", meta)
+    else:
+        positions = _found_before(image, folder / f"{stem}.coo")
+    if not task.photometry:
+        return Extraction(None, {}, len(positions))
+    measured = _measure(image, positions, settings)
+    _check_stars_seen(exposure, measured)
+    outputs.write_table(outputs.photometry_table(measured, meta), folder / f"{stem}.mag")
+    _draw(image, measured, exposure, folder / "diagnostics" / f"{stem}.png")
+    return Extraction(measured, _fileinfo(folder, stem, image, measured), len(measured))
+
+
+def _find(image, task, path, meta):
+    catalog = task.catalog
+    index, x, y = stars_on_chip(image.wcs, image.data.shape, catalog.ra, catalog.dec)
+    if not index.size:
+        raise UnusableExposureError(
+            task.exposure.imagename,
+            f"none of the {len(catalog)} stars of {catalog.target}_master falls on chip {image.chip}; "
+            "is it aligned, and is TARGNAME right?",
+        )
+    positions = photometry.find(image, catalog.id[index], x, y, task.settings.max_shift)
+    outputs.write_table(outputs.positions_table(positions, catalog.ra[index], catalog.dec[index], meta), path)
+    return positions
+
+
+def _found_before(image, path):
+    positions, chip = outputs.read_positions(path)
+    if chip != image.chip:
+        raise UnusableExposureError(path, f"is of chip {chip}, not {image.chip}; run with --dofind y")
+    return positions
+
+
+def _measure(image, positions, settings):
+    masks = photometry.pixel_masks(image, settings.bad_dq_bits)
+    masks = photometry.pixel_masks(image, settings.bad_dq_bits, find_cosmic_rays(image, ~masks.bad))
+    area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
+    return photometry.measure(image, masks, positions, area, settings.aprads, settings.sky_annulus)
+
+
+def _check_stars_seen(exposure, measured):
+    """Aperture sums of an empty or wrong field are noise about zero."""
+    seen = np.count_nonzero(measured.flux[0] > _SEEN_SIGMA * measured.flux_err[0])
+    if seen < _MIN_STARS_SEEN:
+        raise UnusableExposureError(
+            exposure.imagename,
+            f"{seen} of {len(measured)} catalogue stars are seen on chip {exposure.chip}; is it aligned?",
+        )
+
+
+def _draw(image, measured, exposure, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    positions = measured.positions
+    title = f"{exposure.imagename}  chip {exposure.chip}  {exposure.target}  {exposure.filter}  {exposure.exptime:g} s"
+    figure = plot_diagnostic(image.data, positions.x, positions.y, measured.flags[0], title=title)
+    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
+
+
+def _meta(exposure, image, settings):
+    """What the .coo and .mag files say of their exposure."""
+    return {
+        "imagename": exposure.imagename,
+        "program": exposure.program,
+        "visit": exposure.visit,
+        "target": exposure.target,
+        "filter": exposure.filter,
+        "exptime": exposure.exptime,
+        "expstart": exposure.expstart,
+        "flashlvl": exposure.flashlvl,
+        "ctecorr": exposure.ctecorr,
+        "chip": image.chip,
+        "aprads": [float(radius) for radius in settings.aprads],
+        "sky_annulus": [float(radius) for radius in settings.sky_annulus],
+    }
+
+
+def _fileinfo(folder: Path, stem, image, measured):
+    corners = footprint(image)
+    return {
+        "PHOTPATH": str(folder),
+        "COOFILE": f"{stem}.coo",
+        "MAGFILE": f"{stem}.mag",
+        "CHIP": image.chip,
+        "MNCLIP_BKGRD": _median(measured.sky),
+        "TOTBKGRD": _median(measured.background),
+        "NUMSTARS": len(measured),
+        "NUMGOOD": int(np.count_nonzero(measured.flags[0] == 0)),
+        **{f"RA_{name}": float(ra) for name, (ra, _) in zip(_CORNERS, corners, strict=True)},
+        **{f"DEC_{name}": float(dec) for name, (_, dec) in zip(_CORNERS, corners, strict=True)},
+    }
+
+
+def _median(values):
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None

@@ -1,0 +1,168 @@
+"""Step 3: the exposures in the database become pairs, and pairs become slopes."""
+
+import logging
+
+import numpy as np
+from astropy.table import Table
+
+from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.database import results_row
+from wfc3_cte_monitor.errors import MonitorError
+from wfc3_cte_monitor.pairing import nominal_pairs
+from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.plots import plot_ratio_ypos
+from wfc3_cte_monitor.slopes import join_stars, loss, measure_slopes
+from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
+
+__all__ = ["find_pairs", "measure_pairs"]
+
+log = logging.getLogger(__name__)
+
+
+def find_pairs(database, request, settings, summary):
+    """The pairs of the measured exposures that the request asks for, in order of time."""
+    exposures = [
+        exposure
+        for target in nominal_targets(settings)
+        for exposure in database.exposures(target, request.programs, request.visits)
+        if request.wants(exposure)
+    ]
+    pairs, unpaired = nominal_pairs(exposures)
+    for exposure in unpaired:
+        log.warning("%s: no partner on the other chip", exposure.imagename)
+    summary.unpaired = [exposure.imagename for exposure in unpaired]
+    return pairs
+
+
+def nominal_targets(settings):
+    """The clusters whose pairs compare the two chips."""
+    return [target for target in settings.target_list if target != SAME_CHIP_TARGET]
+
+
+def measure_pairs(pairs, database, request, settings, staging, summary):
+    """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel."""
+    drawings = []
+    for pair in progress(pairs, len(pairs), "pairs"):
+        try:
+            drawings += _measure_pair(pair, database, request.aprads, settings, staging)
+            summary.pairs += 1
+        except (MonitorError, ValueError) as error:
+            _fail(summary, _pair_name(pair), error)
+    if "ratio_ypos" in request.plots:
+        for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
+            if error:
+                _fail(summary, drawing[-1].name, error)
+            else:
+                summary.figures += 1
+
+
+def _pair_name(pair):
+    return f"{pair.one.imagename} and {pair.two.imagename}"
+
+
+def _fail(summary, name, error):
+    error = unexpected(name, error)
+    log.error("failed: %s", error)
+    summary.fail(error)
+
+
+def _measure_pair(pair, database, aprads, settings, staging):
+    """Store the results of a pair; what is left to draw is returned."""
+    target, drawings, rows = pair.two.target, [], []
+    folder = staging / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr) / outputs.set_folder(pair.two.set)
+    for aperture in aprads:
+        stars = _joined(pair, database, aperture)
+        fits = measure_slopes(stars, settings.bins)
+        path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
+        outputs.write_table(slopes_table(pair, aperture, stars, fits), path)
+        rows.append(results_row(pair, aperture, _measured(pair, database, settings, path, stars), fits))
+        drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
+    database.store_results(target, rows, (pair.one.imagename, pair.two.imagename))
+    log.info("measured %s: %d stars", _pair_name(pair), rows[0]["NUMSTARS"])
+    return drawings
+
+
+def _joined(pair, database, aperture):
+    one, two = (database.star_fluxes(e.target, e.imagename, aperture) for e in (pair.one, pair.two))
+    id1, _, flux1, flags1 = one
+    id2, y2, flux2, flags2 = two
+    return join_stars(id1, flux1, flags1, id2, flux2, flags2, y2)
+
+
+def _measured(pair, database, settings, path, stars):
+    # The path that stays true: that of the newest results, whatever the run's time stamp.
+    flash, exposure_set = path.parts[-3:-1]
+    return {
+        "SLOPEFILE": path.name,
+        "SLOPEFILE_PATH": str(settings.path_to_outputs / "finalresults" / flash / outputs.MOST_RECENT / exposure_set),
+        "BACKGROUND_1": database.background(pair.one.target, pair.one.imagename),
+        "BACKGROUND_2": database.background(pair.two.target, pair.two.imagename),
+        "NUMSTARS": len(stars.id),
+    }
+
+
+def _title(pair, aperture):
+    two = pair.two
+    kind = "FLC" if two.ctecorr else "FLT"
+    length = {"s": "short", "l": "long"}[two.length]
+    return (
+        f"{pair.one.rootname} / {pair.two.rootname}   {two.target}  {two.filter}  {length} ({two.exptime:g} s)  "
+        f"post-flash {two.flashlvl:g} e⁻/px  {kind}  r = {aperture:g} px   MJD {pair.mjd:.1f}"
+    )
+
+
+def draw_ratio_ypos(drawing):
+    """Draw and save one figure; a function of the module, so that a worker process can run it."""
+    stars, fits, title, path = drawing
+    figure = plot_ratio_ypos(stars, fits, title=title)
+    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
+
+
+def slopes_table(pair, aperture, stars, fits):
+    """The ``_slopes.txt`` of a pair: one row per flux bin, both measures, their standard errors and losses."""
+    rows = [_slopes_row(fit) for fit in fits]
+    table = Table(rows=rows, names=list(_SLOPES_COLUMNS), units=_SLOPES_COLUMNS)
+    for name in table.colnames[3:]:
+        table[name].info.format = ".6g"
+    table.meta = {
+        "image1": pair.one.imagename,
+        "image2": pair.two.imagename,
+        "aperture": float(aperture),
+        "mjd": pair.mjd,
+        "joined_stars": len(stars.id),
+        "errors": "standard errors; NaN: fewer than 3 points",
+    }
+    return table
+
+
+_SLOPES_COLUMNS = {
+    "lo": "electron",
+    "hi": "electron",
+    "n_points": None,
+    "mean_flux": "electron",
+    "slope": "1 / pix",
+    "slope_err": "1 / pix",
+    "intercept": None,
+    "magslope": "mag / pix",
+    "magslope_err": "mag / pix",
+    "magintercept": "mag",
+    "loss_flux_2048": None,
+    "loss_flux_2048_err": None,
+    "loss_mag_2051": "mag",
+    "loss_mag_2051_err": "mag",
+}
+
+
+def _slopes_row(fit):
+    edges = float(fit.bin.lo), float(fit.bin.hi), fit.n_points, fit.mean_flux
+    if fit.mag is None:
+        return *edges, *[np.nan] * (len(_SLOPES_COLUMNS) - len(edges))
+    ratio, mag = fit.ratio, fit.mag
+    return (
+        *edges,
+        *(ratio.slope, ratio.slope_err, ratio.intercept),
+        *(mag.slope, mag.slope_err, mag.intercept),
+        *(float(loss(value, "flux")) for value in (ratio.slope, ratio.slope_err)),
+        *(float(loss(value, "mag")) for value in (mag.slope, mag.slope_err)),
+    )

@@ -1,0 +1,126 @@
+"""Step 1: which files there are, and which of them count."""
+
+import logging
+from functools import partial
+
+from astropy.io import fits
+
+from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
+from wfc3_cte_monitor.exposures import find_files, read_exposure
+from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.records import Rejection
+from wfc3_cte_monitor.uvis import visit_of
+
+__all__ = ["choose_programs", "select_exposures"]
+
+log = logging.getLogger(__name__)
+
+
+def choose_programs(wanted, settings):
+    """Resolve 'all', 'last' or a number.
+
+    Parameters
+    ----------
+    wanted : str
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    programs : tuple of int
+        Those of 'all' that have data; for 'last' the newest of them.
+
+    Raises
+    ------
+    ConfigurationError
+        The program is not listed, or there is no data.
+    """
+    if wanted not in ("all", "last") and not wanted.isdigit():
+        raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
+    if wanted.isdigit() and int(wanted) not in settings.program_list:
+        raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")
+    if not settings.path_to_data.is_dir():
+        raise ConfigurationError(f"path_to_data: no such folder {settings.path_to_data}")
+    listed = settings.program_list if wanted in ("all", "last") else (int(wanted),)
+    with_data = tuple(program for program in listed if find_files(settings.path_to_data / str(program)))
+    return with_data[-1:] if wanted == "last" else with_data
+
+
+def select_exposures(request, settings, summary):
+    """Read all headers and keep what counts; the summary gets the rest, each with its reason.
+
+    Returns
+    -------
+    exposures : list of `records.Exposure`
+        In order of program and name.
+    """
+    files = [path for program in request.programs for path in find_files(settings.path_to_data / str(program))]
+    files = [path for path in files if _of_visits(path, request.visits)]
+    summary.found = len(files)
+    outcomes = in_order(partial(read_exposure, legal=settings), files, request.jobs)
+    chosen = []
+    for path, exposure, error in progress(outcomes, len(files), "headers"):
+        error = error or _misplaced(exposure, path, settings)
+        if error:
+            _fail(summary, path, error)
+        elif isinstance(exposure, Rejection):
+            log.info("left out: %s: %s %s", exposure.imagename, exposure.reason, exposure.detail)
+            summary.rejections.append(exposure)
+        elif request.wants(exposure):
+            chosen.append(exposure)
+    _check_companions(chosen, request, summary)
+    return chosen
+
+
+def _of_visits(path, visits):
+    """A file whose name tells no visit stays in, so that reading it says what is wrong."""
+    try:
+        return not visits or visit_of(path.name[:9].lower()) in visits
+    except UnusableExposureError:
+        return True
+
+
+def _fail(summary, path, error):
+    if not isinstance(error, UnusableExposureError):
+        error = unexpected(path.name, error)
+    log.error("failed: %s", error)
+    summary.fail(error)
+
+
+def _misplaced(exposure, path, settings):
+    """The error of a file that lies in another program's folder, or twice; or None."""
+    folder = path.parent.name
+    program = exposure.program if not isinstance(exposure, Rejection) else _program(path)
+    if str(program) != folder:
+        return UnusableExposureError(path.name, f"lies in {folder} but its PROPOSID is {program}; move it there")
+    twins = [settings.path_to_data / str(other) / path.name for other in settings.program_list if str(other) != folder]
+    twins = [twin for twin in twins if twin.exists() and str(_program(twin)) == twin.parent.name]
+    if twins:
+        also = ", ".join(twin.parent.name for twin in twins)
+        return UnusableExposureError(path.name, f"the same rootname in two programs ({folder} and {also}); remove one")
+
+
+def _program(path):
+    """PROPOSID of a file, None where it cannot be read: what is wrong with it is said when it is its turn."""
+    try:
+        return int(fits.getval(path, "PROPOSID"))
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _check_companions(exposures, request, summary):
+    """Every exposure has an FLT and an FLC: one without the other is an incomplete archive."""
+    for exposure in exposures:
+        other = "_flt.fits" if exposure.ctecorr else "_flc.fits"
+        companion = exposure.path.with_name(exposure.rootname + other)
+        if companion.exists() or len(request.ctecorr) < 2:
+            continue
+        if exposure.ctecorr:
+            _fail(
+                summary,
+                companion,
+                UnusableExposureError(companion.name, f"missing beside {exposure.imagename}; retrieve it"),
+            )
+        else:
+            log.warning("%s: no FLC beside it", exposure.imagename)
+            summary.warnings.append(f"{exposure.imagename}: no FLC beside it")

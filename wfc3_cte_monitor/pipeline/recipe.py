@@ -1,0 +1,102 @@
+"""The recipe."""
+
+import datetime
+import logging
+import tempfile
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.database import Database
+from wfc3_cte_monitor.pipeline.draw import draw_results
+from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
+from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
+from wfc3_cte_monitor.pipeline.prepare import select_exposures
+from wfc3_cte_monitor.pipeline.request import Summary
+from wfc3_cte_monitor.tables import Schema
+
+__all__ = ["run"]
+
+log = logging.getLogger(__name__)
+
+
+def run(request, settings):
+    """Run the monitor.
+
+    Parameters
+    ----------
+    request : `Request`
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    summary : `Summary`
+
+    Raises
+    ------
+    ConfigurationError, DatabaseError
+        An output folder cannot be written, or the database cannot be used. What concerns single exposures is in
+        the summary.
+    """
+    for name in ("finalresults", "photom", "tempfiles", "logs"):
+        outputs.make_folder(settings.path_to_outputs / name)
+    timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+    with _log_file(settings.path_to_outputs / "logs", timestamp) as log_file, _database(settings) as database:
+        summary = Summary(log_file)
+        with nullcontext() if request.insert else database.rehearsal():
+            _follow_recipe(request, settings, database, timestamp, summary)
+        for line in summary.lines():
+            log.debug(line)
+    return summary
+
+
+def _follow_recipe(request, settings, database, timestamp, summary):
+    exposures = select_exposures(request, settings, summary)
+    forget_rejected(database, summary, settings)
+    if request.find or request.photometry:
+        catalogs = master_catalogs(sorted({e.target for e in exposures}), database, settings, summary)
+        extract_exposures(exposures, catalogs, database, request, settings, summary)
+    pairs = find_pairs(database, request, settings, summary)
+    with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles") as folder:
+        staging = Path(folder)
+        measure_pairs(pairs, database, request, settings, staging, summary)
+        flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
+        draw_results(flash_kinds, database, request, settings, staging, summary)
+        summary.folders = outputs.publish(staging, settings.path_to_outputs / "finalresults", timestamp)
+    if request.copy_outputs and settings.path_to_automated_outputs:
+        outputs.copy_tree(summary.folders, outputs.make_folder(settings.path_to_automated_outputs))
+    if not summary.found:
+        summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")
+
+
+def forget_rejected(database, summary, settings):
+    """What a rule leaves out now but was measured once, under another configuration, must not stay in the results."""
+    names = [rejection.imagename for rejection in summary.rejections]
+    for target in settings.target_list if names else ():
+        removed = database.forget(target, names)
+        if removed:
+            log.warning("%s: %d exposures that are left out now were removed from the database", target, removed)
+
+
+@contextmanager
+def _database(settings):
+    schema = Schema(settings.target_list, settings.aprads, settings.bins)
+    with Database(settings.database_url, schema) as database:
+        database.create()
+        yield database
+
+
+@contextmanager
+def _log_file(folder, timestamp):
+    """A log file for this run, with every decision in it."""
+    path = outputs.unique_folder(folder, f"{timestamp}.log")
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    logger = logging.getLogger("wfc3_cte_monitor")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)
+    try:
+        yield path
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

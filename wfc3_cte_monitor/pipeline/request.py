@@ -1,0 +1,106 @@
+"""What is asked of a run, and what came of it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wfc3_cte_monitor.errors import UnusableExposureError
+
+__all__ = ["Request", "Summary", "PLOTS"]
+
+PLOTS = ("ratio_ypos", "cte_time", "cte_logflux")
+"""The figures that a run can make."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to work on now; what is legal to work on is the configuration's affair."""
+
+    programs: tuple
+    """'all', 'last' or a program number, resolved: program numbers, int."""
+    visits: tuple = ()
+    """Two characters each; empty: all."""
+    aprads: tuple = (3, 5, 10)
+    """Apertures to measure slopes and make figures in [px]."""
+    plots: tuple = PLOTS
+    insert: bool = True
+    """False: nothing stays in the database."""
+    find: bool = True
+    photometry: bool = True
+    flashlvls: tuple = ()
+    """Post-flash levels [e-/px]; empty: all that are legal."""
+    ctecorr: tuple = (False, True)
+    """FLT, FLC or both."""
+    copy_outputs: bool = True
+    """Copy the figures to path_to_automated_outputs, where that is set."""
+    jobs: int = 1
+
+    def wants(self, exposure):
+        """Whether an exposure is of the flash levels and of the kind (FLT, FLC) asked for."""
+        return exposure.ctecorr in self.ctecorr and (not self.flashlvls or exposure.flashlvl in self.flashlvls)
+
+
+@dataclass
+class Summary:
+    """What came of a run. The one thing in the pipeline that grows as it goes."""
+
+    log_file: Path
+    found: int = 0
+    measured: list = field(default_factory=list)
+    """Image names extracted in this run."""
+    rejections: list = field(default_factory=list)
+    """`records.Rejection`"""
+    failures: list = field(default_factory=list)
+    """One line each."""
+    warnings: list = field(default_factory=list)
+    unpaired: list = field(default_factory=list)
+    """Image names."""
+    pairs: int = 0
+    figures: int = 0
+    folders: list = field(default_factory=list)
+    """Where the results were published."""
+
+    def fail(self, error):
+        """Note a failure.
+
+        Parameters
+        ----------
+        error : Exception or str
+        """
+        self.failures.append(str(error))
+
+    @property
+    def exit_code(self):
+        """0 all well, 1 something failed."""
+        return 1 if self.failures else 0
+
+    def lines(self):
+        """The closing summary, line by line."""
+        reasons = Counter(rejection.reason for rejection in self.rejections)
+        return [
+            "Summary",
+            f"  exposures found      {self.found:5d}",
+            f"  extracted            {len(self.measured):5d}",
+            f"  left out by rule     {len(self.rejections):5d}",
+            *(f"    {number:5d}  {reason}" for reason, number in sorted(reasons.items())),
+            f"  without a partner    {len(self.unpaired):5d}" + _names(self.unpaired),
+            f"  failed               {len(self.failures):5d}",
+            *(f"    {line}" for line in self.failures),
+            f"  warnings             {len(self.warnings):5d}",
+            *(f"    {line}" for line in self.warnings),
+            f"  pairs measured       {self.pairs:5d}",
+            f"  figures              {self.figures:5d}",
+            *(f"  results in {folder.parent / 'most_recent'} ({folder.name})" for folder in self.folders),
+            f"  log in {self.log_file}",
+        ]
+
+
+def _names(names, most=6):
+    if not names:
+        return ""
+    return "  " + ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def unexpected(name, error):
+    """An error that nobody foresaw, as one line."""
+    return UnusableExposureError(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
