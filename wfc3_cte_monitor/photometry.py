@@ -243,8 +243,9 @@ def _clipped_mean(pixels):
     for _ in range(_CLIP_ITERATIONS):
         mean, std = _slice_moments(sums, squares, first, last)
         median = _slice_median(values, first, last)
-        new_first = np.maximum(first, _rank(ordered, median - _CLIP_SIGMA * std))
-        new_last = np.minimum(last, _rank(ordered, median + _CLIP_SIGMA * std))
+        low, high = (median + sign * _CLIP_SIGMA * std for sign in (-1, 1))
+        new_first = np.maximum(first, np.count_nonzero(ordered < low[:, None], axis=1))
+        new_last = np.minimum(last, np.count_nonzero(ordered <= high[:, None], axis=1))
         if np.array_equal(new_first, first) and np.array_equal(new_last, last):
             break
         first, last = new_first, np.maximum(new_last, new_first)
@@ -254,11 +255,6 @@ def _clipped_mean(pixels):
 
 def _cumulative(values):
     return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
-
-
-def _rank(ordered, limit):
-    """How many pixels of each row lie below a limit; NaN, sorted to the end, never does."""
-    return np.count_nonzero(ordered < limit[:, None], axis=1)
 
 
 def _slice_moments(sums, squares, first, last):

@@ -31,8 +31,9 @@ def finest_bins(bins):
 def fit_surface(mjd, log_flux, loss, loss_err, epoch, flux_group, unit):
     """Fit S(d, f) = sum over i, j = 0..2 of c_ij d^i f^j to all epochs of a set together.
 
-    With n epochs the powers of d go up to n - 1 at the most, with n groups of flux those of f likewise; the missing
-    coefficients are 0. Points whose loss or error is not finite take no part.
+    With n epochs the powers of d go up to n - 1 at the most, with n groups of flux those of f likewise. Where the points
+    do not determine all of these, the highest power of d is given up, and the next. The missing coefficients are 0.
+    Points whose loss or error is not finite take no part.
 
     Parameters
     ----------
@@ -50,19 +51,19 @@ def fit_surface(mjd, log_flux, loss, loss_err, epoch, flux_group, unit):
     Raises
     ------
     NotEnoughPointsError
-        Fewer points than coefficients.
+        Fewer points than coefficients of a surface that does not change in time.
     UndeterminedFitError
-        The points do not determine the coefficients.
+        The points do not determine even those.
     """
     good = np.isfinite(log_flux) & np.isfinite(loss) & np.isfinite(loss_err) & (np.asarray(loss_err) > 0)
     if not good.any():
         raise NotEnoughPointsError(0, 1)
     d, f, s, err = (np.asarray(v, dtype=float)[good] for v in (np.asarray(mjd) - MJD_ZERO, log_flux, loss, loss_err))
     n_epochs, n_groups = len(np.unique(np.asarray(epoch)[good])), len(np.unique(np.asarray(flux_group)[good]))
-    terms = min(n_epochs, _TERMS), min(n_groups, _TERMS)
     d_scale, f_scale = _scale(d), _scale(f)
-    design = _design(_scaled(d, d_scale), _scaled(f, f_scale), terms)
-    solution, covariance, rank = _weighted_least_squares(design, s, err)
+    terms, design, (solution, covariance, rank) = _highest_determined(
+        _scaled(d, d_scale), _scaled(f, f_scale), s, err, min(n_epochs, _TERMS), min(n_groups, _TERMS)
+    )
     to_plain = np.kron(_unscaling(terms[0], *d_scale), _unscaling(terms[1], *f_scale))
     place = np.arange(_TERMS**2).reshape(_TERMS, _TERMS)[: terms[0], : terms[1]].ravel()
     coefficients, full_covariance = np.zeros(_TERMS**2), np.zeros((_TERMS**2, _TERMS**2))
@@ -124,17 +125,34 @@ def _unscaling(n, centre, width):
     )
 
 
+def _highest_determined(d, f, values, errors, terms_d, terms_f):
+    """Terms, design and solution with as many powers of d as the points determine."""
+    design = _design(d, f, (terms_d, terms_f))
+    try:
+        return (terms_d, terms_f), design, _weighted_least_squares(design, values, errors)
+    except (NotEnoughPointsError, UndeterminedFitError):
+        if terms_d == 1:
+            raise
+        return _highest_determined(d, f, values, errors, terms_d - 1, terms_f)
+
+
 def _weighted_least_squares(design, values, errors):
     n_points, n_terms = design.shape
     if n_points < n_terms:
         raise NotEnoughPointsError(n_points, n_terms)
-    u, singular, vt = np.linalg.svd(design / errors[:, None], full_matrices=False)
+    weighted = design / errors[:, None]
+    length = np.linalg.norm(weighted, axis=0)
+    length[length == 0] = 1.0
+    u, singular, vt = np.linalg.svd(weighted / length, full_matrices=False)
     rank = int(np.count_nonzero(singular > singular[0] * _RANK_TOLERANCE))
     if rank < n_terms:
         raise UndeterminedFitError(rank, n_terms)
-    inverse = vt.T / singular
+    inverse = vt.T / singular / length[:, None]
     return inverse @ (u.T @ (values / errors)), inverse @ inverse.T, rank
 
 
-_RANK_TOLERANCE = 1e-8
-"""A direction in which the scaled, weighted points tell less than this part of what they tell in the best one."""
+_RANK_TOLERANCE = 1e-3
+"""A direction of which the scaled, weighted points tell less than this part of what they tell of the best one is not
+determined. Ten epochs in six flux bins reach 0.05-0.15, three epochs of which two are a month apart 0.004; where a
+power is told by nothing but the jitter of the mean fluxes within a bin, 0.000004.
+"""

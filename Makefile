@@ -1,0 +1,44 @@
+# make demo   simulate a small observatory and run the monitor over it
+# make test   style and all tests
+# make quick  the tests that take a minute or two
+# make bench  benchmarks
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+DEMO ?= demo
+BIN = $(VENV)/bin
+
+.PHONY: demo test quick lint bench clean
+
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/uvis_external_cte simulate $(DEMO) --lengths l --columns 192 --oddities --jobs $(JOBS)
+	$(BIN)/run_uvis_external_cte --pr all --config $(DEMO)/config.py --jobs $(JOBS)
+	@echo
+	@echo "figures       $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_time/*.png, cte_vs_logflux/*.png"
+	@echo "coefficients  $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_logflux/*_coeffs.txt"
+	@echo "database      $(DEMO)/database/uvis_external_cte.db"
+	@echo "truth         $(DEMO)/truth/"
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+test: lint
+	$(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS)
+
+quick: $(VENV)/installed
+	$(BIN)/python -m pytest -n $(JOBS)
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist *.egg-info

@@ -1,0 +1,122 @@
+"""Is the answer right: a known loss goes in, and must come back through the whole command."""
+
+import numpy as np
+import pytest
+from astropy.table import Table, vstack
+
+from wfc3_cte_monitor import simulate
+from wfc3_cte_monitor.commands import run_uvis_external_cte
+from wfc3_cte_monitor.commands.setup import default_answers, set_up
+from wfc3_cte_monitor.database import Database
+from wfc3_cte_monitor.pairing import epochs
+from wfc3_cte_monitor.records import FluxBin, StarPairs
+from wfc3_cte_monitor.settings import read_settings
+from wfc3_cte_monitor.slopes import loss, measure_slopes
+from wfc3_cte_monitor.surface import MIN_STARS, finest_bins, fit_surface, predict
+from wfc3_cte_monitor.tables import Schema
+from wfc3_cte_monitor.uvis import MJD_ZERO
+
+pytestmark = pytest.mark.slow
+
+SEEDS = (1, 2)
+MIN_STARS_COMPARED = 40
+MAX_BIAS = 0.006
+PULL_WIDTH = (0.8, 1.25)
+MAX_SURFACE_ERROR = 0.02
+MAX_PREDICTION_ERROR = 0.03
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+def losses(request, tmp_path_factory):
+    """One row per pair and flux bin of ten epochs: measured and true loss [mag / 2051 px]."""
+    root = tmp_path_factory.mktemp(f"closure{request.param}")
+    plan = simulate.default_plan(n_epochs=10, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,))
+    simulate.simulate_observatory(root, plan, seed=request.param, n_columns=512, jobs=2)
+    config = set_up(default_answers(root))
+    arguments = ["--pr", "all", "--config", str(config), "--ap", "3", "--pl", "none", "--jobs", "2"]
+    assert run_uvis_external_cte.main(arguments) == 0
+    return vstack([compare(root, read_settings(config), ctecorr) for ctecorr in (False, True)])
+
+
+def compare(root, settings, ctecorr):
+    schema = Schema(settings.target_list, settings.aprads, settings.bins)
+    with Database(settings.database_url, schema) as database:
+        table = database.slopes("ngc104", 3, CTECORR=int(ctecorr))
+    table["loss"], table["loss_err"] = loss(table["magslope"], "mag"), loss(table["magslope_err"], "mag")
+    pairs = {(row["imagename_1"], row["imagename_2"]) for row in table}
+    true = {pair: true_losses(root, *pair, settings.bins) for pair in pairs}
+    table["true"] = [true[row["imagename_1"], row["imagename_2"]][row["lo"], row["hi"]] for row in table]
+    table["ctecorr"] = ctecorr
+    return table
+
+
+def true_losses(root, imagename_1, imagename_2, bins):
+    """What the same estimator gives on the noise-free fluxes of all stars."""
+    one, two = (truth(root, name, chip) for name, chip in ((imagename_1, 1), (imagename_2, 2)))
+    star_id, i, j = np.intersect1d(one["id"], two["id"], return_indices=True)
+    stars = StarPairs(star_id, np.array(two["y"][j]), np.array(one["flux_3"][i]), np.array(two["flux_3"][j]))
+    fits = measure_slopes(stars, bins)
+    return {(fit.bin.lo, fit.bin.hi): float(loss(fit.mag.slope, "mag")) for fit in fits}
+
+
+def truth(root, imagename, chip):
+    table = Table.read(root / "truth" / imagename.replace(".fits", ".ecsv"))
+    return table[table["chip"] == chip]
+
+
+def compared(losses, ctecorr):
+    return losses[(losses["n_points"] >= MIN_STARS_COMPARED) & (losses["ctecorr"] == ctecorr)]
+
+
+@pytest.mark.parametrize("ctecorr", [False, True])
+def test_loss_in_each_bin_is_unbiased(losses, ctecorr):
+    table = compared(losses, ctecorr)
+    for lo in np.unique(table["lo"]):
+        for hi in np.unique(table["hi"][table["lo"] == lo]):
+            rows = table[(table["lo"] == lo) & (table["hi"] == hi)]
+            assert len(rows) == 10, "every epoch must fill every bin"
+            bias = np.average(rows["loss"] - rows["true"], weights=rows["loss_err"] ** -2.0)
+            assert abs(bias) < MAX_BIAS, f"{lo:g}-{hi:g} e-: {bias:+.4f}"
+
+
+@pytest.mark.parametrize("ctecorr", [False, True])
+def test_standard_errors_are_true(losses, ctecorr):
+    table = compared(losses, ctecorr)
+    finest = [FluxBin(row["lo"], row["hi"]) in finest_bins(bins_of(table)) for row in table]
+    pulls = ((table["loss"] - table["true"]) / table["loss_err"])[finest]
+    assert PULL_WIDTH[0] < np.std(pulls) < PULL_WIDTH[1]
+
+
+def bins_of(table):
+    return {FluxBin(row["lo"], row["hi"]) for row in table}
+
+
+def fitted(losses, without=None):
+    """The FLT surface as the pipeline fits it, of all epochs or without one."""
+    finest = finest_bins(bins_of(losses))
+    used = [not r["ctecorr"] and FluxBin(r["lo"], r["hi"]) in finest and r["n_points"] >= MIN_STARS for r in losses]
+    points = losses[used]
+    epoch = epochs(points["mjd"])
+    points, epoch = points[epoch != without], epoch[epoch != without]
+    columns = (np.asarray(points[name]) for name in ("mjd", "mean_flux", "loss", "loss_err"))
+    mjd, flux, value, error = columns
+    return fit_surface(mjd, np.log10(flux), value, error, epoch, points["lo"], "mag")
+
+
+def surface_error(surface, mjd):
+    """Largest distance from the true surface over the fitted range of flux, at some dates."""
+    log_flux = np.linspace(*surface.f_range, 50)
+    value, _ = predict(surface, mjd[:, None], log_flux)
+    return np.abs(value - simulate.true_loss(mjd[:, None] - MJD_ZERO, log_flux)).max()
+
+
+def test_surface_is_true_at_every_epoch(losses):
+    assert surface_error(fitted(losses), np.unique(losses["mjd"])) < MAX_SURFACE_ERROR
+
+
+def test_surface_predicts_a_middle_epoch_that_was_left_out(losses):
+    dates = np.unique(losses["mjd"])
+    middle = len(dates) // 2
+    surface = fitted(losses, without=np.unique(epochs(losses["mjd"]))[middle])
+    assert surface.n_epochs == len(dates) - 1
+    assert surface_error(surface, dates[[middle]]) < MAX_PREDICTION_ERROR
