@@ -1,0 +1,13 @@
+"""Figures of the monitor: one module a figure, tables and records in, `matplotlib.figure.Figure` out.
+
+A figure does not query, fit, or name a file, and it never goes through pyplot: whoever asked for it saves it with
+``figure.savefig(...)``, and it is freed like any other object. Functions are called ``plot_<module>``, so that a module
+and its function never compete for one name.
+"""
+
+from wfc3_cte_monitor.plots.cte_logflux import plot_cte_logflux
+from wfc3_cte_monitor.plots.cte_time import plot_cte_time
+from wfc3_cte_monitor.plots.diagnostic import plot_diagnostic
+from wfc3_cte_monitor.plots.ratio_ypos import plot_ratio_ypos
+
+__all__ = ["plot_cte_logflux", "plot_cte_time", "plot_diagnostic", "plot_ratio_ypos"]

@@ -1,0 +1,186 @@
+"""Where things stand in a figure: the grid of panels, its header, limits that one wild point cannot spoil, points."""
+
+from math import ceil
+
+import numpy as np
+from matplotlib.figure import Figure
+
+__all__ = ["panel_grid", "write_header", "write_heading", "write_detail", "upper_axis", "robust_limits", "draw_points"]
+
+_HOPELESS = 10.0  # Times the median error.
+_MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_BOTTOM, _PANEL_GAP = 0.72, 0.15, 0.62, 0.1  # [inch]
+_TITLE_SIZE = 11.5  # [pt]
+
+
+def robust_limits(values, errors=0.0, *, include, reach=1.0):
+    """Limits of an axis that hold the points and their error bars, but not what lies far from all others.
+
+    Points whose errors are more than ten times the median one have no say. The core is the range of the central 80 %
+    of the others; those within `reach` times its width beyond it, or within three standard errors of that, and their
+    error bars are inside.
+
+    Parameters
+    ----------
+    values : array_like, shape (n,)
+        NaN is ignored.
+    errors : float or array_like, shape (n,), optional
+        Standard errors, in the unit of `values`.
+    include : float
+        Always within the limits, and part of the core.
+    reach : float, optional
+        In widths of the core.
+
+    Returns
+    -------
+    low, high : float
+        In the unit of `values`; always low < high.
+    """
+    values, errors = np.broadcast_arrays(np.asarray(values, dtype=float), np.asarray(errors, dtype=float))
+    finite = np.isfinite(values) & np.isfinite(errors)
+    values, errors = values[finite], errors[finite]
+    if not values.size:
+        return include - 0.1, include + 0.1
+    usable = errors <= _HOPELESS * np.median(errors)
+    values, errors = values[usable], errors[usable]
+    low, high, margin = _core(values, errors, include)
+    margin = reach * margin + 3 * errors
+    inside = (values >= low - margin) & (values <= high + margin)
+    low = np.min((values - errors)[inside], initial=include)
+    high = np.max((values + errors)[inside], initial=include)
+    pad = 0.06 * (high - low) or 0.1
+    return low - pad, high + pad
+
+
+def _core(values, errors, include):
+    """Range of the central 80 % of the points, `include` with them, and its width."""
+    # Real points, not interpolated ones: an interpolated quantile follows the one wild point of eight.
+    edges = np.quantile(values, 0.1, method="higher"), np.quantile(values, 0.9, method="lower")
+    low, high = min(*edges, include), max(*edges, include)
+    return low, high, max(high - low, 2 * np.median(errors))
+
+
+def panel_grid(n_panels, *, header, row_gap, panel_height=2.3):
+    """Figure with panels that share both axes, at most four in a row; its margins are fixed, which is fast.
+
+    Parameters
+    ----------
+    n_panels : int
+        At least one.
+    header : float
+        Space above the first row [inch].
+    row_gap : float
+        Space between two rows [inch].
+    panel_height : float, optional
+        [inch]
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : ndarray of matplotlib.axes.Axes, shape (n_rows, n_columns)
+        The first `n_panels` in reading order are drawn, the others invisible.
+    """
+    n_columns = n_panels if n_panels < 4 else min(4, ceil(n_panels / 2))
+    n_rows = ceil(n_panels / n_columns)
+    panel_width = max(2.65, 7.5 / n_columns)
+    width = _MARGIN_LEFT + n_columns * panel_width + (n_columns - 1) * _PANEL_GAP + _MARGIN_RIGHT
+    height = _MARGIN_BOTTOM + n_rows * panel_height + (n_rows - 1) * row_gap + header
+    figure = Figure(figsize=(width, height))
+    spacing = {
+        "left": _MARGIN_LEFT / width,
+        "right": 1 - _MARGIN_RIGHT / width,
+        "bottom": _MARGIN_BOTTOM / height,
+        "top": 1 - header / height,
+        "wspace": _PANEL_GAP / panel_width,
+        "hspace": row_gap / panel_height,
+    }
+    axes = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=spacing)
+    _hide_unused(axes, n_panels)
+    return figure, axes
+
+
+def _hide_unused(axes, n_panels):
+    """Make the panels after the first `n_panels` invisible; those above them get the labels of the x axis."""
+    n_rows, n_columns = axes.shape
+    for index in range(n_panels, n_rows * n_columns):
+        axes.flat[index].set_visible(False)
+        axes.flat[index - n_columns].tick_params(labelbottom=True)
+
+
+def write_header(figure, title, handles=(), *, note="", left=_MARGIN_LEFT):
+    """Title at the upper left of a figure, and under it the legend or a note in one line: they never cover data.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    title : str
+    handles : sequence of matplotlib.artist.Artist, optional
+        Entries of the legend, with their labels.
+    note : str, optional
+        In the place of the legend.
+    left : float, optional
+        Where the text begins [inch].
+    """
+    width, height = figure.get_size_inches()
+    # A bold letter is about two thirds as wide as high.
+    size = min(_TITLE_SIZE, (width - left) * 72 / (0.68 * max(len(title), 1)))
+    figure.text(left / width, 1 - 0.12 / height, title, fontsize=size, fontweight="bold", va="top")
+    second_line = (left / width, 1 - 0.38 / height)
+    figure.text(*second_line, note, va="top")
+    if handles:
+        look = {"loc": "upper left", "ncols": len(handles), "borderaxespad": 0, "borderpad": 0}
+        figure.legend(handles=handles, bbox_to_anchor=second_line, **look)
+
+
+def write_heading(ax, text, *, detail="", offset=3):
+    """Bold text above the left corner of a panel, and plain text above the right one; `offset` in points."""
+    _write_above(ax, text, 0, offset, fontweight="bold")
+    _write_above(ax, detail, 1, offset, fontsize=8.5, ha="right")
+
+
+def write_detail(ax, text, *, offset=3):
+    """Plain text above the left corner of a panel; `offset` in points."""
+    _write_above(ax, text, 0, offset, fontsize=8.5)
+
+
+def upper_axis(ax, positions, labels):
+    """A second scale above the axes: `labels` at `positions` on the x axis; returns it."""
+    ax.tick_params(top=False)
+    axis = ax.secondary_xaxis("top")
+    axis.set_xticks(positions, labels)
+    return axis
+
+
+def _write_above(ax, text, x, offset, **look):
+    """Text `offset` points above the panel, at the fraction `x` of its width."""
+    ax.annotate(text, (x, 1), (0, offset), xycoords="axes fraction", textcoords="offset points", va="bottom", **look)
+
+
+def draw_points(ax, x, y, errors, *, color, marker, size=4.5):
+    """Points with error bars; a point beyond the limits of the y axis becomes an arrow at its edge.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With its limits set.
+    x, y, errors : array_like, shape (n,)
+        In the units of the axes.
+    color, marker : str
+    size : float, optional
+        Of the marker [pt].
+
+    Returns
+    -------
+    n_outside : int
+        Number of arrows.
+    """
+    low, high = ax.get_ylim()
+    above, below = y > high, y < low
+    edge = 8 / (ax.get_position().height * ax.figure.get_figheight() * 72)
+    inside = ~above & ~below
+    bars = {"fmt": marker, "markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.3}
+    ax.errorbar(x[inside], y[inside], errors[inside], color=color, elinewidth=0.8, alpha=0.9, **bars)
+    for beyond, height, arrow in ((above, 1 - edge, r"$\uparrow$"), (below, edge, r"$\downarrow$")):
+        if beyond.any():
+            look = {"ls": "none", "markersize": 8, "markeredgewidth": 0, "color": color, "marker": arrow}
+            ax.plot(x[beyond], np.full(beyond.sum(), height), transform=ax.get_xaxis_transform(), **look)
+    return np.count_nonzero(above | below)

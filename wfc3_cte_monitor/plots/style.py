@@ -1,0 +1,163 @@
+"""What the figures say and how they look: fonts, colours, units, titles, dates; and columns as arrays."""
+
+import re
+from itertools import cycle
+
+import matplotlib
+import numpy as np
+
+from wfc3_cte_monitor.uvis import MONITOR_TARGETS, ROWS, ROWS_PER_FLUX_LOSS
+
+__all__ = [
+    "OKABE_ITO",
+    "REFERENCE_LINE",
+    "LOSS_UNITS",
+    "context",
+    "target_name",
+    "set_title",
+    "table_title",
+    "bin_label",
+    "target_looks",
+    "mjd_to_year",
+    "year_to_mjd",
+    "year_labels",
+    "column",
+    "finite_rows",
+]
+
+OKABE_ITO = {
+    "black": "#000000",
+    "orange": "#E69F00",
+    "sky blue": "#56B4E9",
+    "green": "#009E73",
+    "yellow": "#F0E442",
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+}
+"""Colours that the colour-blind tell apart (Okabe & Ito 2008)."""
+
+REFERENCE_LINE = {"color": "0.45", "lw": 0.8, "ls": (0, (4, 3)), "zorder": 2}
+"""Where there is no loss."""
+
+LOSS_UNITS = {"mag": f"mag / {ROWS} px", "flux": f"flux fraction / {ROWS_PER_FLUX_LOSS} px"}
+"""The units of a loss as an axis names them."""
+
+_RC = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.labelsize": 10.0,
+    "axes.linewidth": 0.7,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "legend.fontsize": 9.0,
+    "legend.frameon": False,
+    "legend.handletextpad": 0.4,
+    "legend.columnspacing": 1.6,
+}
+# In this order: a target keeps its look in every figure, and yellow, which paper swallows, is left out.
+_LOOKS = tuple(zip(("blue", "vermillion", "green", "purple", "black", "orange", "sky blue"), "osD^vPX", strict=True))
+_LENGTHS = {"s": "short", "l": "long"}
+_MJD_2000 = 51544.5
+_DAYS_PER_YEAR = 365.25
+
+
+def context():
+    """Context in which a figure is built: the rcParams of the monitor, restored on leaving."""
+    return matplotlib.rc_context(_RC)
+
+
+def target_name(target):
+    """'ngc104' as astronomers write it, 'NGC 104'."""
+    return re.sub(r"([a-z]+)(\d+)", lambda match: f"{match[1].upper()} {match[2]}", target)
+
+
+def set_title(target, filter, length, flashlvl, ctecorr, aperture):
+    """Title of a figure that shows one set of exposures.
+
+    Parameters
+    ----------
+    target : str
+        Short name, or several with commas between them.
+    filter : str
+        Such as 'F502N'.
+    length : str
+        's' or 'l'.
+    flashlvl : float
+        Post-flash level [e-/px].
+    ctecorr : bool
+        True for FLC.
+    aperture : float
+        Radius [px].
+
+    Returns
+    -------
+    title : str
+        Such as 'NGC 104   F502N   long   post-flash 12 e⁻/px   FLT   r = 3 px'.
+    """
+    flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl > 0 else "no post-flash"
+    calibration = "FLC" if ctecorr else "FLT"
+    parts = (target_name(target), filter, _LENGTHS[length], flash, calibration, f"r = {aperture:g} px")
+    return "   ".join(part for part in parts if part)
+
+
+def bin_label(lo, hi):
+    """Range of a flux bin, such as '250–500 e⁻'."""
+    return f"{lo:g}–{hi:g} e⁻"
+
+
+def table_title(table, target):
+    """Title of a figure from the metadata of its table; `target` as in `set_title`."""
+    keys = ("filter", "length", "flashlvl", "ctecorr", "aperture")
+    return set_title(target, *(table.meta[key] for key in keys))
+
+
+def target_looks(targets):
+    """Colour and marker of every target.
+
+    Parameters
+    ----------
+    targets : iterable of str
+        Short names; they may repeat.
+
+    Returns
+    -------
+    looks : dict
+        Short name -> (colour, marker). The clusters of the monitor look the same in every figure; others follow in
+        alphabetical order.
+    """
+    present = {str(target) for target in targets}
+    names = (*MONITOR_TARGETS, *sorted(present.difference(MONITOR_TARGETS)))
+    looks = dict(zip(names, cycle(_LOOKS), strict=False))
+    return {name: (OKABE_ITO[color], marker) for name, (color, marker) in looks.items() if name in present}
+
+
+def mjd_to_year(mjd):
+    """Julian epoch of a date [MJD]: the calendar year to within a day."""
+    return 2000.0 + (np.asarray(mjd) - _MJD_2000) / _DAYS_PER_YEAR
+
+
+def year_to_mjd(year):
+    """Date [MJD] of a Julian epoch; the inverse of `mjd_to_year`."""
+    return _MJD_2000 + (np.asarray(year) - 2000.0) * _DAYS_PER_YEAR
+
+
+def year_labels(mjd):
+    """Dates as years, such as '2015.2'; with a second decimal where two would read the same."""
+    years = mjd_to_year(mjd)
+    labels = [f"{year:.1f}" for year in years]
+    return labels if len(set(labels)) == len(labels) else [f"{year:.2f}" for year in years]
+
+
+def column(table, name):
+    """Column of a table as a float array; masked values are NaN."""
+    return np.ma.filled(np.ma.asarray(table[name], dtype=float), np.nan)
+
+
+def finite_rows(table, *names):
+    """The rows of a table in which all the named columns are finite."""
+    return table[np.all([np.isfinite(column(table, name)) for name in names], axis=0)]
