@@ -284,20 +284,18 @@ def _pixel_flags(masks, x, y, radii):
     """Flags, shape (n_apertures, n), from the pixels that each aperture covers."""
     rows, columns = masks.bad.shape
     edge_distance = np.minimum.reduce([x + 0.5, y + 0.5, columns - 0.5 - x, rows - 0.5 - y])
-    return np.stack(
-        [
-            _where(edge_distance < radius, Flag.EDGE)
-            | _where(_touches(masks.bad, x, y, radius), Flag.BAD_PIXEL)
-            | _where(_touches(masks.saturated, x, y, radius), Flag.SATURATED)
-            | _where(_touches(masks.cosmic_ray, x, y, radius + _COSMIC_RAY_MARGIN), Flag.COSMIC_RAY)
-            for radius in radii
-        ]
+    return (
+        _where(edge_distance < radii[:, None], Flag.EDGE)
+        | _where(_touches(masks.bad, x, y, radii), Flag.BAD_PIXEL)
+        | _where(_touches(masks.saturated, x, y, radii), Flag.SATURATED)
+        | _where(_touches(masks.cosmic_ray, x, y, radii + _COSMIC_RAY_MARGIN), Flag.COSMIC_RAY)
     )
 
 
-def _touches(mask, x, y, radius):
-    """True where a masked pixel lies, even in part, in the aperture."""
-    return _aperture_sums(mask.astype(np.float32), x, y, radius) > 0
+def _touches(mask, x, y, radii):
+    """True, shape (n_apertures, n), where a masked pixel lies, even in part, in the aperture."""
+    pixels = mask.astype(np.float32)
+    return np.stack([_aperture_sums(pixels, x, y, radius) > 0 for radius in radii])
 
 
 def _crowded(x, y, counts, radii):

@@ -3,10 +3,9 @@
 import logging
 import sys
 import traceback
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
-from multiprocessing import get_context
 
+from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from wfc3_cte_monitor.errors import MonitorError
@@ -14,10 +13,13 @@ from wfc3_cte_monitor.errors import MonitorError
 __all__ = ["in_order", "progress"]
 
 log = logging.getLogger(__name__)
+_package_log = logging.getLogger("wfc3_cte_monitor")
 
 
 def in_order(function, tasks, jobs):
     """Call a function for each task, in `jobs` processes.
+
+    The processes are joblib's, which import neither the caller's script nor an open database connection.
 
     Parameters
     ----------
@@ -29,33 +31,44 @@ def in_order(function, tasks, jobs):
     Yields
     ------
     task, result, error
-        In the order of the tasks, whatever finished first. One of result and error is None.
+        In the order of the tasks, whatever finished first. One of result and error is None. What the function
+        logs is logged here.
     """
-    call = partial(_guarded, function)
-    if jobs <= 1 or len(tasks) <= 1:
-        outcomes = map(call, tasks)
-        yield from ((task, *_logged(outcome)) for task, outcome in zip(tasks, outcomes, strict=True))
-        return
-    # A fork would copy the open database connection; the server process has none.
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=get_context("forkserver")) as pool:
-        yield from ((task, *_logged(outcome)) for task, outcome in zip(tasks, pool.map(call, tasks), strict=True))
+    # Large arguments are not worth a shared memory map here, whose files would outlive a killed run.
+    pool = Parallel(n_jobs=min(jobs, len(tasks)) or 1, return_as="generator", max_nbytes=None)
+    outcomes = pool(delayed(partial(_guarded, function))(task) for task in tasks)
+    for task, (result, error, records) in zip(tasks, outcomes, strict=True):
+        for record in records:
+            _package_log.handle(record)
+        yield task, result, error
 
 
 def _guarded(function, task):
-    """(result, None, '') or (None, error, traceback of an unforeseen error)."""
+    """(result, None, log records) or (None, error, log records)."""
+    keeper = _Keeper()
+    handlers, _package_log.handlers = _package_log.handlers, [keeper]
+    _package_log.setLevel(logging.DEBUG)
     try:
-        return function(task), None, ""
+        return function(task), None, keeper.records
     except MonitorError as error:
-        return None, error, ""
+        return None, error, keeper.records
     except Exception as error:  # one exposure's trouble must not stop the others
-        return None, error, traceback.format_exc()
+        log.debug("unforeseen: %s", traceback.format_exc())
+        return None, error, keeper.records
+    finally:
+        _package_log.handlers = handlers
 
 
-def _logged(outcome):
-    result, error, trace = outcome
-    if trace:
-        log.debug("unforeseen: %s", trace)
-    return result, error
+class _Keeper(logging.Handler):
+    """Keeps log records, such that they can travel between processes."""
+
+    def __init__(self):
+        super().__init__()
+        self.records = []
+
+    def emit(self, record):
+        record.msg, record.args, record.exc_info = record.getMessage(), None, None
+        self.records.append(record)
 
 
 def progress(iterable, total, label):
