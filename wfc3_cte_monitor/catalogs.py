@@ -44,7 +44,7 @@ def read_catalog(path, target):
     if not path.is_file():
         raise CatalogError(f"{path}: no such master catalogue; copy it there (columns {_COLUMNS}, no header)")
     rows, problems, seen = [], [], set()
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         row, problem = _parse(line)
@@ -67,11 +67,19 @@ def _parse(line):
     if len(words) < 5:
         return None, f"{len(words)} columns where {_COLUMNS} are expected"
     try:
-        star_id, values = int(float(words[0])), [float(word) for word in words[1:5]]
+        star_id, values = _integer(words[0]), [float(word) for word in words[1:5]]
     except (ValueError, OverflowError):
         return None, f"not numbers: {' '.join(words[:5])[:60]!r}"
-    if float(words[0]) != star_id or not -(2**63) <= star_id < 2**63:
+    if star_id is None or not -(2**63) <= star_id < 2**63:
         return None, f"id {words[0]} is not an integer"
     if not np.isfinite(values).all() or not 0 <= values[2] <= 360 or not -90 <= values[3] <= 90:
         return None, f"RA {words[3]}, Dec {words[4]} or position not possible (degrees?)"
     return (star_id, *values), None
+
+
+def _integer(word):
+    """'7' or '7.0', as some programs write it; None where it has a fraction. An id of Gaia is too long for a float."""
+    try:
+        return int(word)
+    except ValueError:
+        return int(float(word)) if float(word).is_integer() else None

@@ -18,8 +18,11 @@ __all__ = ["find_files", "read_exposure", "read_chip", "pixel_area", "area_from_
 
 log = logging.getLogger(__name__)
 
-_KEPT = ("CHINJECT", "FLASHDUR", "FLASHCUR", "SHUTRPOS", "CAL_VER", "PCTETAB")
-_KEPT_SCI = ("MEANFLSH", "MEANDARK", "MDRIZSKY")
+_KEPT_TEXTS = ("CHINJECT", "FLASHCUR", "SHUTRPOS", "CAL_VER", "PCTETAB")
+_KEPT_NUMBERS = ("FLASHDUR",)
+_KEPT_SCI_NUMBERS = ("MEANFLSH", "MEANDARK", "MDRIZSKY")
+_EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 1e5)
+"""Outside of these a header is damaged: no exposure outlasts an orbit [s], and WFC3 is in space since 2009 [MJD]."""
 _MIN_SHIFT, _MIN_CHIP_MOVE = 0.1, 80.0
 """Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
 
@@ -54,9 +57,10 @@ def read_exposure(path, legal):
     path = Path(path)
     with _opened(path) as hdus:
         primary, sci = hdus[0].header, hdus["SCI", 1].header
+        _complete_flash(path, primary)
         keywords = _kept_keywords(primary, sci)
         exposure = _exposure(path, primary, keywords)
-        reason = _rejection(exposure, primary, [hdus["SCI", n].header for n in (1, 2)], legal)
+        reason = _rejection(exposure, primary, [hdu.header for hdu in hdus if hdu.name == "SCI"], legal)
     return Rejection(path, *reason) if reason else exposure
 
 
@@ -66,8 +70,7 @@ def _opened(path):
     try:
         if path.stat().st_size == 0:
             raise UnusableExposureError(path.name, "empty file; retrieve it again")
-        with fits.open(path, memmap=False) as hdus:
-            _check_structure(path, hdus)
+        with _opened_quietly(path) as hdus:
             yield hdus
     except KeyError as error:
         raise UnusableExposureError(path.name, f"keyword or extension missing: {error.args[0]}") from error
@@ -76,38 +79,48 @@ def _opened(path):
         raise UnusableExposureError(path.name, f"cannot be read ({message}); retrieve it again") from error
 
 
-def _check_structure(path, hdus):
+def _opened_quietly(path):
+    """What astropy warns of in a damaged file is found, and said with a cure, by the check of the structure."""
     with warnings.catch_warnings():
-        # The truncation that astropy warns of here is found, and said with a cure, below.
-        warnings.filterwarnings("ignore", message=".*truncated", category=fits.verify.AstropyUserWarning)
-        last = hdus[len(hdus) - 1].fileinfo()
+        warnings.simplefilter("ignore", fits.verify.AstropyUserWarning)
+        hdus = fits.open(path, memmap=False)
+        try:
+            _check_structure(path, hdus)
+        except BaseException:
+            hdus.close()
+            raise
+    return hdus
+
+
+def _check_structure(path, hdus):
+    last = hdus[len(hdus) - 1].fileinfo()
     if last["datLoc"] + last["datSpan"] > path.stat().st_size:
         raise UnusableExposureError(path.name, "truncated file; retrieve it again")
     if str(hdus[0].header.get("INSTRUME")).strip() != "WFC3" or str(hdus[0].header.get("DETECTOR")).strip() != "UVIS":
         raise UnusableExposureError(path.name, "not a WFC3/UVIS exposure (INSTRUME, DETECTOR)")
-    missing = [f"SCI,{n}" for n in (1, 2) if ("SCI", n) not in hdus]
-    if missing:
+    missing = [f"{name},{n}" for n in (1, 2) for name in ("SCI", "DQ") if (name, n) not in hdus]
+    if missing and not (hdus[0].header.get("SUBARRAY") is True and ("SCI", 1) in hdus):
         raise UnusableExposureError(path.name, f"extension missing: {', '.join(missing)} (a full frame has both chips)")
 
 
 def _exposure(path, primary, keywords):
     rootname = _text(primary, "ROOTNAME").lower()
-    uvis.visit_of(rootname)
-    if not path.name.startswith(rootname):
+    try:
+        uvis.visit_of(rootname)
+    except UnusableExposureError as error:
+        raise UnusableExposureError(path.name, f"{error.problem}: {rootname!r}") from error
+    if path.name not in (f"{rootname}_flt.fits", f"{rootname}_flc.fits"):
         raise UnusableExposureError(path.name, f"file name and ROOTNAME ({rootname}) differ")
     postarg1, postarg2 = _number(primary, "POSTARG1"), _number(primary, "POSTARG2")
-    exptime = _number(primary, "EXPTIME")
-    if exptime <= 0:
-        raise UnusableExposureError(path.name, f"EXPTIME is {exptime:g} s")
     return Exposure(
         path=path,
         rootname=rootname,
         program=int(_number(primary, "PROPOSID")),
         target=uvis.target_of(_text(primary, "TARGNAME")),
         filter=_text(primary, "FILTER"),
-        exptime=exptime,
-        expstart=_number(primary, "EXPSTART"),
-        flashlvl=_flash_level(path, primary),
+        exptime=_number(primary, "EXPTIME", _EXPTIME_RANGE),
+        expstart=_number(primary, "EXPSTART", _EXPSTART_RANGE),
+        flashlvl=_flash_level(primary),
         ctecorr=path.name.endswith("_flc.fits"),
         chip=_chip_of_field(postarg2),
         postarg1=postarg1,
@@ -121,26 +134,43 @@ def _text(header, keyword):
     return str(header[keyword]).strip()
 
 
-def _number(header, keyword):
+def _number(header, keyword, possible=(-math.inf, math.inf)):
     value = header[keyword]
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{keyword} = {value!r} is not a number")
+    if not possible[0] < value < possible[1]:
+        raise ValueError(f"{keyword} = {value:g} is not possible")
     return float(value)
 
 
 def _kept_keywords(primary, sci):
-    values = {name: primary.get(name) for name in _KEPT} | {name: sci.get(name) for name in _KEPT_SCI}
-    return {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+    texts = {name: _text(primary, name) if _has(primary, name) else None for name in _KEPT_TEXTS}
+    numbers = [(primary, name) for name in _KEPT_NUMBERS] + [(sci, name) for name in _KEPT_SCI_NUMBERS]
+    return texts | {name: _number(header, name) if _has(header, name) else None for header, name in numbers}
 
 
-def _flash_level(path, primary):
-    """FLASHLVL of a successful post-flash, else 0; an FLC that lacks it takes the FLT's."""
-    if "FLASHLVL" not in primary and path.name.endswith("_flc.fits"):
-        flt = path.with_name(path.name.replace("_flc.fits", "_flt.fits"))
-        if not flt.exists():
-            raise UnusableExposureError(path.name, f"FLASHLVL missing, and no {flt.name} beside it to take it from")
+def _has(header, keyword):
+    """Whether a header has a value of a keyword; FITS knows cards without one."""
+    return not isinstance(header.get(keyword), (type(None), fits.card.Undefined))
+
+
+def _complete_flash(path, primary):
+    """An FLC that lacks FLASHLVL takes the post-flash of its FLT."""
+    if "FLASHLVL" in primary or not path.name.endswith("_flc.fits"):
+        return
+    flt = path.with_name(path.name.replace("_flc.fits", "_flt.fits"))
+    if not flt.exists():
+        raise UnusableExposureError(path.name, f"FLASHLVL missing, and no {flt.name} beside it to take it from")
+    try:
         with _opened(flt) as hdus:
-            primary = hdus[0].header
+            known = hdus[0].header
+            primary.update({name: known[name] for name in ("FLASHLVL", "FLASHSTA") if name in known})
+    except UnusableExposureError as error:
+        raise UnusableExposureError(path.name, f"FLASHLVL missing, and its FLT has none: {error.problem}") from error
+
+
+def _flash_level(primary):
+    """FLASHLVL of a successful post-flash, else 0."""
     return _number(primary, "FLASHLVL") if _text(primary, "FLASHSTA") == "SUCCESSFUL" else 0.0
 
 
@@ -175,6 +205,8 @@ def _injected(exposure, primary, sci_headers, legal):
 
 
 def _cut_or_binned(exposure, primary, sci_headers, legal):
+    if not isinstance(primary["SUBARRAY"], bool):
+        raise ValueError(f"SUBARRAY = {primary['SUBARRAY']!r} is neither T nor F")
     if primary["SUBARRAY"]:
         return "subarray", ""
     if any(header.get(f"BINAXIS{axis}", 1) != 1 for header in sci_headers for axis in (1, 2)):
@@ -198,7 +230,7 @@ def _wrong_filter(exposure, primary, sci_headers, legal):
 
 
 def _wrong_flash(exposure, primary, sci_headers, legal):
-    status = str(primary.get("FLASHSTA", "NOT PERFORMED")).strip()
+    status = _text(primary, "FLASHSTA")
     if status not in ("SUCCESSFUL", "NOT PERFORMED", "N/A", ""):
         return "failed post-flash", f"FLASHSTA {status}"
     if not any(math.isclose(exposure.flashlvl, level, abs_tol=1e-6) for level in legal.flashlvl_list):
@@ -268,7 +300,7 @@ def read_chip(path, chip):
             background_removed=_background_removed(primary, sci.header),
             read_noise=_read_noise(primary, chip),
             wcs=wcs,
-            pixel_scale=float(sci.header.get("IDCSCALE", 0.0)) or _scale_at_reference(wcs),
+            pixel_scale=_optional_number(sci.header, "IDCSCALE") or _scale_at_reference(wcs),
         )
 
 
@@ -292,9 +324,14 @@ def _data_quality(path, hdu, shape):
 
 def _background_removed(primary, sci):
     """Post-flash and dark that calwf3 subtracted [e-/px]."""
-    flash = float(sci.get("MEANFLSH", 0.0) or 0.0) if primary.get("FLSHCORR", "").strip() == "COMPLETE" else 0.0
-    dark = float(sci.get("MEANDARK", 0.0) or 0.0) if primary.get("DARKCORR", "COMPLETE").strip() == "COMPLETE" else 0.0
+    flash = _optional_number(sci, "MEANFLSH") if str(primary.get("FLSHCORR", "")).strip() == "COMPLETE" else 0.0
+    dark = _optional_number(sci, "MEANDARK") if str(primary.get("DARKCORR", "COMPLETE")).strip() == "COMPLETE" else 0.0
     return flash + dark
+
+
+def _optional_number(header, keyword):
+    """A number; 0 where the header has none."""
+    return _number(header, keyword) if _has(header, keyword) else 0.0
 
 
 def _read_noise(primary, chip):
@@ -382,8 +419,12 @@ def _area_map(image, folder):
     path = Path(folder) / f"UVIS{image.chip}wfc3_map.fits"
     if not path.exists():
         return None
-    with fits.open(path) as hdus:
-        data = next((hdu.data for hdu in hdus if hdu.data is not None), None)
+    try:
+        with fits.open(path, memmap=False) as hdus:
+            data = next((hdu.data for hdu in hdus if hdu.data is not None), None)
+    except (OSError, ValueError, TypeError, fits.VerifyError) as error:
+        log.warning("%s: cannot be read (%s); the pixel area comes from the WCS", path, error)
+        return None
     if data is None or data.shape != image.data.shape:
         log.warning("%s: not of the image's shape %s; the pixel area comes from the WCS", path.name, image.data.shape)
         return None

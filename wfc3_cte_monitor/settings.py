@@ -61,8 +61,8 @@ class Settings:
 
     @property
     def database_url(self):
-        """SQLAlchemy URL of the database."""
-        return self.db_url or f"sqlite:///{self.path_to_db / self.db_name}"
+        """SQLAlchemy URL of the database, str, or the path of an SQLite file, which no URL must misread."""
+        return self.db_url or self.path_to_db / self.db_name
 
     @property
     def path_to_master_cat(self):
@@ -121,8 +121,8 @@ def read_settings(path):
     """
     try:
         namespace = runpy.run_path(str(path))
-    except Exception as error:  # whatever a user's file may raise is a fault of the configuration
-        raise ConfigurationError(f"{path}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever a user's file may raise is a fault of the configuration
+        raise ConfigurationError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     values = {name: value for name, value in namespace.items() if _is_setting(name, value)}
     try:
         return _check({name: _convert(name, value, path.parent) for name, value in values.items()}, path)
@@ -157,8 +157,17 @@ def _check_bins(settings):
         raise ConfigurationError(f"fluxbins_lo, fluxbins_hi: empty bin {wrong[0]}")
     if len(set(settings.bins)) != len(settings.bins):
         raise ConfigurationError("fluxbins_lo, fluxbins_hi: the same bin twice")
+    _check_digits(settings)
     if len(settings.sky_annulus) != 2 or settings.sky_annulus[0] >= settings.sky_annulus[1]:
         raise ConfigurationError("sky_annulus: must be (inner, outer) radius with inner < outer")
+
+
+def _check_digits(settings):
+    """Column and file names spell radii and edges with `:g`; what it rounds would be read back as something else."""
+    for name in ("fluxbins_lo", "fluxbins_hi", "aprads"):
+        rounded = [value for value in getattr(settings, name) if float(f"{value:g}") != value]
+        if rounded:
+            raise ConfigurationError(f"{name}: {rounded[0]!r} has more than six digits")
 
 
 def _convert(name, value, folder):
@@ -197,9 +206,11 @@ def _positive(value):
 
 
 def _integer(value):
-    """An int, or a string of digits: program numbers were strings in the first configurations."""
+    """An int from 0, or a string of digits: program numbers were strings in the first configurations."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise TypeError
+    if int(value) < 0:
+        raise ValueError
     return int(value)
 
 

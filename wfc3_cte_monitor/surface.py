@@ -31,9 +31,9 @@ def finest_bins(bins):
 def fit_surface(mjd, log_flux, loss, loss_err, epoch, flux_group, unit):
     """Fit S(d, f) = sum over i, j = 0..2 of c_ij d^i f^j to all epochs of a set together.
 
-    With n epochs the powers of d go up to n - 1 at the most, with n groups of flux those of f likewise. Where the points
-    do not determine all of these, the highest power of d is given up, and the next. The missing coefficients are 0.
-    Points whose loss or error is not finite take no part.
+    With n epochs the powers of d go up to n - 1 at the most, with n groups of flux those of f likewise. Where the
+    points do not determine all of these, the highest power of d is given up, and the next. The missing coefficients
+    are 0. Points whose loss or error is not finite take no part.
 
     Parameters
     ----------

@@ -24,7 +24,8 @@ __all__ = ["ColumnDefinition", "Schema", "shipped_file", "read_definition", "exp
 
 _TYPES = {"string": String, "float": Float, "integer": Integer, "date": Date}
 _MARKERS = {"primary", "key", "index", "required"}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_TEMPLATE = re.compile(r"{(aperture|bin)}")
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,28 @@ def read_definition(path):
         A line is not of the format, or a column is defined twice; the message has file and line number.
     """
     columns = []
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
         text = line.partition("#")[0].strip()
         if text:
             columns.append(_parse_line(text, f"{path.name}, line {number}"))
+    if not any("primary" in column.markers for column in columns):
+        raise ConfigurationError(f"{path.name}: no column is marked primary")
+    _check_unique(columns, path.name)
+    return columns
+
+
+def _check_unique(columns, where):
     names = [column.name.lower() for column in columns]
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
-        raise ConfigurationError(f"{path.name}: defined twice: {', '.join(doubles)}")
-    return columns
+        raise ConfigurationError(f"{where}: defined twice: {', '.join(doubles)}")
 
 
 def _parse_line(text, where):
     name, *rest = [part.strip() for part in re.split(r"[,]", text)] if "," in text else text.split()
     if not rest or rest[0].lower() not in _TYPES:
         raise ConfigurationError(f"{where}: expected 'NAME, Type' with a type of {', '.join(_TYPES)}: {text!r}")
-    if not _NAME.fullmatch(re.sub(r"{(aperture|bin)}", "0", name)):
+    if not _NAME.fullmatch(_TEMPLATE.sub("0", name, count=1)):
         raise ConfigurationError(f"{where}: {name!r} is not a column name")
     references = [part.split()[1] for part in rest[1:] if part.lower().startswith("references ")]
     markers = frozenset(part.lower() for part in rest[1:] if not part.lower().startswith("references "))
@@ -140,6 +147,7 @@ class Schema:
         if not files:
             raise ConfigurationError(f"{folder}: no table definitions (*.txt)")
         self.definitions = {file.stem: expand(read_definition(file), aprads, bins) for file in files}
+        _check_definitions(self.definitions)
         self.metadata = MetaData()
         base = declarative_base(metadata=self.metadata)
         self.classes = {
@@ -159,6 +167,17 @@ class Schema:
             name: [c.name for c in columns if "key" in c.markers] or [c.name for c in columns if "primary" in c.markers]
             for name, columns in self.definitions.items()
         }
+
+
+def _check_definitions(definitions):
+    places = {f"{name}.{column.name}" for name, columns in definitions.items() for column in columns}
+    for name, columns in definitions.items():
+        _check_unique(columns, f"{name}.txt")
+        lost = [c for c in columns if c.references and c.references not in places]
+        if lost:
+            raise ConfigurationError(
+                f"{name}.txt: {lost[0].name} references {lost[0].references}, which is not defined"
+            )
 
 
 def _orm_class(base, target, name, columns):

@@ -94,8 +94,9 @@ def set_up(answers, *, keep_config=False, force=False):
     _make_documented(Path(answers["path_to_db"]), "The database of the monitor.")
     if force or not config.exists():
         make_folder(config.parent)
-        text = _filled(shipped_file("config.example.py").read_text(), answers)
-        replace_file(config, lambda new: new.write_text(text))
+        # Python reads its own files as UTF-8, whatever the locale.
+        text = _filled(shipped_file("config.example.py").read_text(encoding="utf-8"), answers)
+        replace_file(config, lambda new: new.write_text(text, encoding="utf-8"))
     return config
 
 
@@ -115,7 +116,7 @@ def _filled(text, answers):
 
 
 def _run(args):
-    folder = args.folder.resolve()
+    folder = args.folder.expanduser().resolve()
     answers = default_answers(folder)
     for name in _QUESTIONS:
         given = getattr(args, name)
@@ -131,6 +132,6 @@ def _run(args):
 
 
 def _answer(name, given):
-    if given == "-":
+    if given == "-" and name == "path_to_automated_outputs":
         return None
     return str(Path(given).expanduser().resolve()) if name.startswith("path_") else given

@@ -23,8 +23,8 @@ class Database:
 
     Parameters
     ----------
-    url : str
-        SQLAlchemy URL.
+    url : str or `pathlib.Path`
+        SQLAlchemy URL, or the path of an SQLite file.
     schema : `tables.Schema`
 
     Raises
@@ -37,9 +37,9 @@ class Database:
         self.schema = schema
         self._rehearsal = None
         try:
-            self.url = make_url(url)
+            self.url = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
             self.engine = sa.create_engine(self.url)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
+        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
             raise ConfigurationError(f"db_url: {error}") from error
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
@@ -197,8 +197,9 @@ class Database:
             return
         if self.engine.dialect.paramstyle == "qmark":
             marks = ", ".join("?" * len(columns))
-            names = ", ".join(self.engine.dialect.identifier_preparer.quote(name) for name in columns)
-            statement = f"INSERT INTO {table.name} ({names}) VALUES ({marks})"
+            quote = self.engine.dialect.identifier_preparer.quote
+            names = ", ".join(quote(name) for name in columns)
+            statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})"
             connection.exec_driver_sql(statement, list(zip(*columns.values(), strict=True)))
         else:
             rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

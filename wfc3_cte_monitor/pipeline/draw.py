@@ -107,26 +107,28 @@ def _save(figure, path, summary):
 
 
 def _draw_logflux(exposure_set, aperture, losses, settings, staging, summary):
-    points = _fit_points(losses, settings.bins)
-    surfaces = _surfaces(points, exposure_set, aperture, settings.loss_unit)
+    points = _of_finest_bins(losses, settings.bins)
+    fitted = points[points["n_points"] >= MIN_STARS]
+    surfaces = _surfaces(fitted, exposure_set, aperture, settings.loss_unit)
     folder = staging / outputs.flash_folder(exposure_set.flashlvl, exposure_set.ctecorr) / "cte_vs_logflux"
     stem = outputs.cte_logflux_name(
         *(exposure_set.target, exposure_set.filter, exposure_set.length),
         *(exposure_set.flashlvl, exposure_set.ctecorr, aperture),
     )
     for mjd, surface in surfaces.items():
-        meta = _coefficient_meta(exposure_set, aperture, mjd, points, settings)
+        meta = _coefficient_meta(exposure_set, aperture, mjd, fitted, settings)
         outputs.write_coefficients(surface, folder / f"{stem}_mjd{mjd:.0f}_coeffs.txt", meta)
     if not surfaces:
-        points.meta["no_model"] = "too few pairs and flux bins"
-    _save(plot_cte_logflux(points, _curves(points, surfaces)), folder / f"{stem}.png", summary)
+        points.meta["no_model"] = (
+            f"{len(fitted)} pairs and flux bins with {MIN_STARS} good stars in {aperture:g} px do not determine one"
+        )
+    _save(plot_cte_logflux(points, _curves(fitted, surfaces)), folder / f"{stem}.png", summary)
 
 
-def _fit_points(losses, bins):
-    """The rows that take part in the surface: of bins that do not overlap, with enough stars."""
+def _of_finest_bins(losses, bins):
+    """The rows of bins that do not overlap: each star counts once."""
     finest = finest_bins(bins)
-    kept = [FluxBin(row["lo"], row["hi"]) in finest and row["n_points"] >= MIN_STARS for row in losses]
-    return losses[np.array(kept, dtype=bool)]
+    return losses[np.array([FluxBin(row["lo"], row["hi"]) in finest for row in losses], dtype=bool)]
 
 
 def _surfaces(points, exposure_set, aperture, unit):
@@ -138,8 +140,13 @@ def _surfaces(points, exposure_set, aperture, unit):
         try:
             surfaces[float(mjd)] = fit_surface(*columns, unit)
         except MonitorError as error:
-            log.warning("no surface for %s r = %g at MJD %.0f: %s", exposure_set, aperture, mjd, error)
+            log.warning("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
     return surfaces
+
+
+def _name(exposure_set):
+    folder = outputs.flash_folder(exposure_set.flashlvl, exposure_set.ctecorr)
+    return f"{folder}/{outputs.set_folder(exposure_set)}"
 
 
 def _curves(points, surfaces):

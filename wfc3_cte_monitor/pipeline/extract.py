@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _MIN_STARS_SEEN = 3
 _SEEN_SIGMA = 5.0
+_MIN_FRACTION_CENTRED = 0.5
+"""On simulated exposures 0.77 to 1 of the stars that are seen are centred; of those 2 px off or more, at most 0.43."""
 _CORNERS = ("LOWERLEFT", "LOWERRIGHT", "UPPERRIGHT", "UPPERLEFT")
 
 
@@ -128,20 +130,23 @@ def extract(task):
     folder = folder / outputs.set_folder(exposure.set)
     stem = outputs.exposure_stem(exposure)
     meta = _meta(exposure, image, settings)
-    if task.find:
-        positions = _find(image, task, folder / f"{stem}.coo", meta)
-    else:
-        positions = _found_before(image, folder / f"{stem}.coo")
-    if not task.photometry:
+    coo_path = folder / f"{stem}.coo"
+    positions, coo = _find(image, task, meta) if task.find else (_found_before(image, coo_path), None)
+    measured = _measure(image, positions, settings) if task.photometry else None
+    if measured is not None:
+        _check_stars_seen(exposure, measured, settings.max_shift)
+    # Written only now, so that an exposure that fails leaves nothing behind.
+    if coo is not None:
+        outputs.write_table(coo, coo_path)
+    if measured is None:
         return Extraction(None, {}, len(positions))
-    measured = _measure(image, positions, settings)
-    _check_stars_seen(exposure, measured)
     outputs.write_table(outputs.photometry_table(measured, meta), folder / f"{stem}.mag")
     _draw(image, measured, exposure, folder / "diagnostics" / f"{stem}.png")
     return Extraction(measured, _fileinfo(folder, stem, image, measured), len(measured))
 
 
-def _find(image, task, path, meta):
+def _find(image, task, meta):
+    """Positions, and the .coo table of them."""
     catalog = task.catalog
     index, x, y = stars_on_chip(image.wcs, image.data.shape, catalog.ra, catalog.dec)
     if not index.size:
@@ -151,8 +156,7 @@ def _find(image, task, path, meta):
             "is it aligned, and is TARGNAME right?",
         )
     positions = photometry.find(image, catalog.id[index], x, y, task.settings.max_shift)
-    outputs.write_table(outputs.positions_table(positions, catalog.ra[index], catalog.dec[index], meta), path)
-    return positions
+    return positions, outputs.positions_table(positions, catalog.ra[index], catalog.dec[index], meta)
 
 
 def _found_before(image, path):
@@ -169,13 +173,18 @@ def _measure(image, positions, settings):
     return photometry.measure(image, masks, positions, area, settings.aprads, settings.sky_annulus)
 
 
-def _check_stars_seen(exposure, measured):
-    """Aperture sums of an empty or wrong field are noise about zero."""
-    seen = np.count_nonzero(measured.flux[0] > _SEEN_SIGMA * measured.flux_err[0])
-    if seen < _MIN_STARS_SEEN:
+def _check_stars_seen(exposure, measured, max_shift):
+    """Aperture sums of an empty field are noise about zero; in a misaligned one they hold other stars, off centre."""
+    seen = measured.flux[0] > _SEEN_SIGMA * measured.flux_err[0]
+    n_seen, n_centred = (int(np.count_nonzero(which)) for which in (seen, seen & np.isfinite(measured.positions.shift)))
+    if n_seen < _MIN_STARS_SEEN:
+        problem = f"{n_seen} of {len(measured)} catalogue stars are seen on chip {exposure.chip}; is it aligned?"
+        raise UnusableExposureError(exposure.imagename, problem)
+    if n_centred < _MIN_FRACTION_CENTRED * n_seen:
         raise UnusableExposureError(
             exposure.imagename,
-            f"{seen} of {len(measured)} catalogue stars are seen on chip {exposure.chip}; is it aligned?",
+            f"misaligned: where the catalogue has stars on chip {exposure.chip} there is light in {n_seen} apertures, "
+            f"but in {n_centred} alone a star within {max_shift:g} px of their centre",
         )
 
 

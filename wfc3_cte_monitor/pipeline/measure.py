@@ -28,6 +28,10 @@ def find_pairs(database, request, settings, summary):
         for exposure in database.exposures(target, request.programs, request.visits)
         if request.wants(exposure)
     ]
+    for name in sorted((summary.failed_files & {exposure.imagename for exposure in exposures}) - {*summary.measured}):
+        warning = f"{name}: failed in this run; its earlier measurement is still in the database and in the results"
+        log.warning("%s", warning)
+        summary.warnings.append(warning)
     pairs, unpaired = nominal_pairs(exposures)
     for exposure in unpaired:
         log.warning("%s: no partner on the other chip", exposure.imagename)

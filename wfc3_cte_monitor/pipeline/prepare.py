@@ -35,9 +35,9 @@ def choose_programs(wanted, settings):
     ConfigurationError
         The program is not listed, or there is no data.
     """
-    if wanted not in ("all", "last") and not wanted.isdigit():
+    if wanted not in ("all", "last") and not wanted.isdecimal():
         raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
-    if wanted.isdigit() and int(wanted) not in settings.program_list:
+    if wanted.isdecimal() and int(wanted) not in settings.program_list:
         raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")
     if not settings.path_to_data.is_dir():
         raise ConfigurationError(f"path_to_data: no such folder {settings.path_to_data}")
@@ -68,6 +68,9 @@ def select_exposures(request, settings, summary):
             summary.rejections.append(exposure)
         elif request.wants(exposure):
             chosen.append(exposure)
+        else:
+            log.info("not asked for: %s", exposure.imagename)
+            summary.not_asked_for += 1
     _check_companions(chosen, request, summary)
     return chosen
 

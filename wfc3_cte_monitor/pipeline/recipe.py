@@ -40,6 +40,8 @@ def run(request, settings):
     """
     for name in ("finalresults", "photom", "tempfiles", "logs"):
         outputs.make_folder(settings.path_to_outputs / name)
+    if request.copy_outputs and settings.path_to_automated_outputs:
+        outputs.make_folder(settings.path_to_automated_outputs)
     timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     with _log_file(settings.path_to_outputs / "logs", timestamp) as log_file, _database(settings) as database:
         summary = Summary(log_file)
@@ -62,11 +64,21 @@ def _follow_recipe(request, settings, database, timestamp, summary):
         measure_pairs(pairs, database, request, settings, staging, summary)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
         draw_results(flash_kinds, database, request, settings, staging, summary)
-        summary.folders = outputs.publish(staging, settings.path_to_outputs / "finalresults", timestamp)
-    if request.copy_outputs and settings.path_to_automated_outputs:
-        outputs.copy_tree(summary.folders, outputs.make_folder(settings.path_to_automated_outputs))
+        publish(staging, timestamp, request, settings, summary)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")
+
+
+def publish(staging, timestamp, request, settings, summary):
+    """Put the results to their places; where that fails the summary of what was measured must not be lost."""
+    try:
+        summary.folders = outputs.publish(staging, settings.path_to_outputs / "finalresults", timestamp)
+        if request.copy_outputs and settings.path_to_automated_outputs:
+            outputs.copy_tree(summary.folders, settings.path_to_automated_outputs)
+    except OSError as error:
+        problem = f"{error.filename2 or error.filename}: results cannot be put there ({error.strerror})"
+        log.error("failed: %s", problem)
+        summary.fail(problem)
 
 
 def forget_rejected(database, summary, settings):

@@ -50,8 +50,12 @@ class Summary:
     """Image names extracted in this run."""
     rejections: list = field(default_factory=list)
     """`records.Rejection`"""
+    not_asked_for: int = 0
+    """Of other flash levels, or FLT or FLC."""
     failures: list = field(default_factory=list)
     """One line each."""
+    failed_files: set = field(default_factory=set)
+    """Their names, where the failure is a file's."""
     warnings: list = field(default_factory=list)
     unpaired: list = field(default_factory=list)
     """Image names."""
@@ -68,6 +72,7 @@ class Summary:
         error : Exception or str
         """
         self.failures.append(str(error))
+        self.failed_files.add(getattr(error, "filename", None))
 
     @property
     def exit_code(self):
@@ -83,6 +88,7 @@ class Summary:
             f"  extracted            {len(self.measured):5d}",
             f"  left out by rule     {len(self.rejections):5d}",
             *(f"    {number:5d}  {reason}" for reason, number in sorted(reasons.items())),
+            *([f"  not asked for        {self.not_asked_for:5d}"] if self.not_asked_for else []),
             f"  without a partner    {len(self.unpaired):5d}" + _names(self.unpaired),
             f"  failed               {len(self.failures):5d}",
             *(f"    {line}" for line in self.failures),

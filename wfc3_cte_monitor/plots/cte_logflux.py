@@ -18,6 +18,7 @@ _FLUX_TICKS = np.array([100, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 640
 _LEGEND_ROWS = 22
 _COLUMNS = ("epoch", "logflux", "loss", "loss_err")
 _WIDTH, _LEFT, _BOTTOM, _HEADER, _LEGEND_WIDTH = 7.5, 0.9, 0.55, 0.95, 1.1  # [inch]
+_FLUXES_OF_NOTHING = 2.3, 4.6  # Shown where there is no point [dex of e-].
 
 
 def plot_cte_logflux(points, curves):
@@ -77,7 +78,7 @@ def _looks(epochs):
 def _axes(n_epochs, *, with_residuals):
     """Figure with the upper axes, and the lower ones (or None); the legend finds room on the right."""
     height = 6.6 if with_residuals else 5.0
-    width = _WIDTH + _LEGEND_WIDTH * ceil((n_epochs + with_residuals) / _LEGEND_ROWS)
+    width = _WIDTH + _LEGEND_WIDTH * max(ceil((n_epochs + with_residuals) / _LEGEND_ROWS), 0.2)
     figure = Figure(figsize=(width, height))
     edges = {"left": _LEFT / width, "right": _WIDTH / width, "bottom": _BOTTOM / height, "top": 1 - _HEADER / height}
     ratios = (2.3, 1) if with_residuals else (1,)
@@ -90,8 +91,8 @@ def _set_limits(ax, points, curves):
     """Limits of the upper axes: points, curves and their errors."""
     both = (np.append(style.column(points, name), style.column(curves, name)) for name in _COLUMNS[1:])
     logflux, loss, error = both
-    if logflux.size:
-        ax.set_xlim(logflux.min() - 0.08, logflux.max() + 0.08)
+    low, high = (logflux.min() - 0.08, logflux.max() + 0.08) if logflux.size else _FLUXES_OF_NOTHING
+    ax.set_xlim(low, high)
     ax.set_ylim(layout.robust_limits(loss, error, include=0.0))
 
 

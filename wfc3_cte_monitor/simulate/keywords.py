@@ -14,7 +14,35 @@ __all__ = ["primary_header", "sci_keywords", "companion_header", "pixel_statisti
 _SPEED_OF_LIGHT = 2.99792458e18
 """[A/s]"""
 
-_COMPANION_KEYWORDS = ["ORIGIN", "DATE", "INHERIT", "EXTVER", "ROOTNAME", "EXPNAME", "BUNIT", "WCSAXES", "CRPIX1", "CRPIX2", "CRVAL1", "CRVAL2", "CTYPE1", "CTYPE2", "CUNIT1", "CUNIT2", "CD1_1", "CD1_2", "CD2_1", "CD2_2", "LTV1", "LTV2", "LTM1_1", "LTM2_2", "PA_APER", "VAFACTOR", "RADESYS"]
+_COMPANION_KEYWORDS = [
+    "ORIGIN",
+    "DATE",
+    "INHERIT",
+    "EXTVER",
+    "ROOTNAME",
+    "EXPNAME",
+    "BUNIT",
+    "WCSAXES",
+    "CRPIX1",
+    "CRPIX2",
+    "CRVAL1",
+    "CRVAL2",
+    "CTYPE1",
+    "CTYPE2",
+    "CUNIT1",
+    "CUNIT2",
+    "CD1_1",
+    "CD1_2",
+    "CD2_1",
+    "CD2_2",
+    "LTV1",
+    "LTV2",
+    "LTM1_1",
+    "LTM2_2",
+    "PA_APER",
+    "VAFACTOR",
+    "RADESYS",
+]
 
 
 def primary_header(exposure, ctecorr, pa_v3):

@@ -136,7 +136,7 @@ def _write(path, writer):
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         writer(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,0 +1,46 @@
+"""What several test modules stand on: a configuration file of one's own, and a small simulated observatory."""
+
+import pytest
+
+from wfc3_cte_monitor import simulate
+from wfc3_cte_monitor.tables import shipped_file
+
+
+@pytest.fixture
+def make_config(tmp_path):
+    """``make_config(folder, **changes)`` writes ``folder/config.py``: the example with some values changed.
+
+    The value `...` removes a name. Paths may be given as `pathlib.Path`.
+    """
+
+    def make(folder=tmp_path, **changes):
+        lines = [f"del {name}" if value is ... else f"{name} = {_plain(value)!r}" for name, value in changes.items()]
+        path = folder / "config.py"
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([shipped_file("config.example.py").read_text(), *lines, ""]))
+        return path
+
+    return make
+
+
+def _plain(value):
+    return str(value) if hasattr(value, "__fspath__") else value
+
+
+@pytest.fixture
+def settings_file(make_config):
+    """A valid configuration file whose data, outputs and database lie beside it in ``tmp_path``."""
+    return make_config()
+
+
+@pytest.fixture(scope="session")
+def observatory(tmp_path_factory):
+    """Root of a simulated observatory that nobody may change: two pairs of ngc104, FLT and FLC, of two epochs.
+
+    ``make_config(path_to_data=observatory / "data")`` has outputs and database of its own; a test that changes the
+    data copies them first.
+    """
+    root = tmp_path_factory.mktemp("observatory")
+    plan = simulate.default_plan(n_epochs=2, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,))
+    simulate.simulate_observatory(root, plan, seed=5, n_columns=64)
+    return root

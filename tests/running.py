@@ -1,0 +1,78 @@
+"""The wrapper as people run it, and what is in a database: for the tests of whole runs."""
+
+import contextlib
+import io
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from wfc3_cte_monitor.commands import run_uvis_external_cte
+from wfc3_cte_monitor.settings import CONFIG_VARIABLE
+
+PROGRAM = "run_uvis_external_cte"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left on its way."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self):
+        """Every line that a user sees."""
+        return (self.out + self.err).splitlines()
+
+    def count(self, label):
+        """The number that the summary gives for a label."""
+        (line,) = (line for line in self.out.splitlines() if line.startswith(f"  {label}  "))
+        return int(line.removeprefix(f"  {label}").split()[0])
+
+
+def run(config, *arguments, fast=True):
+    """Run the wrapper in this process; without figures and processes where `fast`, without --config where None."""
+    out, err = io.StringIO(), io.StringIO()
+    extra = ("--pl", "none", "--jobs", "1") if fast else ()
+    named = ("--config", str(config)) if config else ()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = run_uvis_external_cte.main([*map(str, arguments), *extra, *named])
+        except SystemExit as stopped:
+            code = stopped.code
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def run_script(*arguments):
+    """Run the installed command in a process of its own."""
+    script = shutil.which(PROGRAM, path=Path(sys.executable).parent) or shutil.which(PROGRAM)
+    inherited = {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE}
+    done = subprocess.run(
+        [script, *map(str, arguments)],
+        env=inherited,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def dump(folder, without=("INGEST_DATE",)):
+    """Table -> rows as dictionaries, in order of the primary key, of the database in a folder."""
+    (path,) = folder.glob("*.db")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {
+            name: [
+                {column: row[column] for column in row.keys() if column not in without}  # noqa: SIM118
+                for row in connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2")
+            ]
+            for name in sorted(names)
+        }
