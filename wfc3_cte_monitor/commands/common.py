@@ -27,6 +27,7 @@ BAD_INPUT = 2
 
 
 def add_config(parser):
+    """The option that names the configuration file."""
     parser.add_argument(
         "--config",
         metavar="FILE",
@@ -35,6 +36,7 @@ def add_config(parser):
 
 
 def add_jobs(parser):
+    """The option for the number of processes."""
     parser.add_argument(
         "--jobs",
         type=positive_int,
@@ -45,10 +47,12 @@ def add_jobs(parser):
 
 
 def load_settings(args):
+    """The `settings.Settings` that the arguments name."""
     return read_settings(find_config(args.config))
 
 
 def positive_int(text):
+    """A whole number from 1."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more: {text}")

@@ -36,6 +36,7 @@ SLOPE_COLUMNS = {
 
 
 def slope_row(target, row, label):
+    """One pair and flux bin of a results row, in the order of `SLOPE_COLUMNS`; errors are standard errors."""
     n_points = row[f"NUMPOINTS_{label}"] or 0
     slope, slope_std, magslope, magslope_std, mean_flux = (
         np.nan if row[f"{name}_{label}"] is None else row[f"{name}_{label}"]
@@ -61,6 +62,7 @@ def slope_row(target, row, label):
 
 
 def aperture_label(aperture):
+    """Suffix of the columns of an aperture, such as '3' or '2p5'."""
     return f"{aperture:g}".replace(".", "p")
 
 
@@ -168,6 +170,7 @@ def _fit_values(fit):
 
 
 def exposure_of(row):
+    """The `records.Exposure` of a fileinfo row, without the keywords that only the table keeps."""
     return Exposure(
         path=Path(row["IMAGEPATH"]) / row["IMAGENAME"],
         rootname=row["ROOTNAME"],

@@ -1,0 +1,163 @@
+"""The house: who may know whom, one home for each library, nothing at import."""
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import wfc3_cte_monitor
+from wfc3_cte_monitor.tables import shipped_file
+
+PACKAGE = Path(wfc3_cte_monitor.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+GROUND = {"records", "uvis", "tables", "errors"}
+ROOMS = {
+    *("settings", "exposures", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes", "surface"),
+    *("database", "outputs", "plots", "simulate"),
+}
+MAY_KNOW = (
+    {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
+    | dict.fromkeys(ROOMS, GROUND)
+    | {"tables": {"errors", "records"}, "records": {"uvis"}, "uvis": {"errors"}, "errors": set()}
+)
+HOMES = {
+    "sqlalchemy": {"tables", "database"},
+    "matplotlib": {"plots"},
+    "argparse": {"commands"},
+    "sep": {"photometry", "simulate"},
+    "astroscrappy": {"cosmic_rays"},
+    "joblib": {"pipeline"},
+    "runpy": {"settings"},
+}
+
+
+def room_of(path):
+    """'database' for database/core.py and for database.py; '' for the package itself."""
+    name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if name == "__init__" else name
+
+
+def imports(path):
+    """Dotted names that a module imports, with what it imports from a package spelled out."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def rooms_known(path):
+    names = [name.split(".") for name in imports(path) if name.startswith("wfc3_cte_monitor.")]
+    return {parts[1] for parts in names if parts[1] != "__version__"}
+
+
+def calls(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_arrows_point_down_only(path):
+    room = room_of(path)
+    allowed = {room, *MAY_KNOW[room]} if room else set()
+    assert rooms_known(path) <= allowed
+
+
+def test_every_room_is_in_the_plan():
+    assert {room_of(path) for path in MODULES} - {""} == set(MAY_KNOW)
+
+
+@pytest.mark.parametrize(("library", "homes"), HOMES.items())
+def test_a_library_has_one_home(library, homes):
+    users = {room_of(path) for path in MODULES if any(name.split(".")[0] == library for name in imports(path))}
+    assert users, "the check must see its library"
+    assert users <= homes
+
+
+def test_no_pyplot():
+    assert not [path for path in MODULES for name in imports(path) if "pyplot" in name]
+
+
+def test_no_print_outside_the_commands_and_no_chdir():
+    assert not [path for path in MODULES for call in calls(path) if call == "print" and room_of(path) != "commands"]
+    assert not [path for path in MODULES for call in calls(path) if call.endswith("chdir")]
+
+
+def test_no_bare_except():
+    handlers = [(p, node) for p in MODULES for node in ast.walk(ast.parse(p.read_text()))]
+    assert not [p for p, node in handlers if isinstance(node, ast.ExceptHandler) and node.type is None]
+
+
+def test_public_names_have_docstrings():
+    missing = [
+        f"{path.name}: {node.name}"
+        for path in MODULES
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+        and node.name in _public(path)
+        and not ast.get_docstring(node)
+    ]
+    assert missing == []
+
+
+def _public(path):
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    return []
+
+
+AUDIT = """
+import sys
+opened = []
+def hook(event, args):
+    if event == "sqlite3.connect" or event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
+        opened.append((event, str(args[0])))
+sys.addaudithook(hook)
+import wfc3_cte_monitor.commands.run_uvis_external_cte, wfc3_cte_monitor.commands.uvis_external_cte
+print([entry for entry in opened if ".pyc" not in entry[1] and "matplotlib" not in entry[1]])
+"""
+
+
+def test_import_opens_nothing():
+    done = subprocess.run([sys.executable, "-c", AUDIT], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_definitions_are_found_in_a_checkout():
+    assert (shipped_file("table_definitions") / "phot.txt").is_file()
+    assert shipped_file("config.example.py").is_file()
+
+
+@pytest.mark.slow
+def test_a_wheel_carries_all_that_it_needs(tmp_path):
+    build = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(PACKAGE.parent),
+    ]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"wfc3_cte_monitor/{name}" for name in ("table_definitions/phot.txt", "config.example.py")} <= names
+    assert any(name.startswith("wfc3_cte_monitor/simulate/headers/") for name in names)
+    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
+    code = "import wfc3_cte_monitor.tables as t; print(t.__file__, len(list(t.shipped_file('table_definitions').iterdir())))"
+    environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    place, number = done.stdout.split()
+    assert place.startswith(str(tmp_path))
+    assert int(number) >= 4

@@ -1,0 +1,68 @@
+"""README, --help, CHANGES and the code tell the same story."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from wfc3_cte_monitor import __version__
+from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
+SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|simulate)[^`\n|]*"
+
+
+def commands(text):
+    """The command lines that a text shows, without their trailing remarks."""
+    return sorted({line.split("  ")[0].strip() for line in re.findall(SHOWN, text) if "..." not in line})
+
+
+@pytest.mark.parametrize("line", commands(README) + commands(run_uvis_external_cte.parser().epilog))
+def test_every_command_shown_is_understood(line):
+    program, *arguments = shlex.split(line)
+    if "--help" in arguments:
+        return
+    PARSERS[program]().parse_args(arguments)
+
+
+def test_the_commands_of_the_readme_are_found():
+    assert len(commands(README)) >= 8
+
+
+def test_every_option_is_explained():
+    for make in PARSERS.values():
+        for parser in walk(make()):
+            for action in parser._actions:
+                assert action.help or action.metavar in ("COMMAND", "ACTION", "FOLDER"), (
+                    parser.prog,
+                    action.option_strings,
+                )
+
+
+def walk(parser):
+    yield parser
+    for action in parser._actions:
+        if action.metavar in ("COMMAND", "ACTION"):
+            for child in action.choices.values():
+                yield from walk(child)
+
+
+def test_files_that_the_readme_links_exist():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_readme_has_exactly_two_commands_for_a_fresh_machine():
+    block = README.split("## Two commands")[1].split("```")[1]
+    assert block.split("\n")[1:-1] == ["make demo", "make test"]
+
+
+def test_changes_tell_of_this_version():
+    assert f"## {__version__}" in (ROOT / "CHANGES.md").read_text()
+
+
+def test_ci_calls_the_test_command_of_the_readme():
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()

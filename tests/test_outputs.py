@@ -1,0 +1,166 @@
+"""Names as the guide spells them; whole files and folders, or nothing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
+from wfc3_cte_monitor.records import CteSurface, Exposure, ExposurePair, Photometry, StarPositions
+
+ONE = Exposure(
+    Path("i/icxx01abq_flc.fits"), "icxx01abq", 14012, "ngc104", "F502N", 350.0, 57001.0, 12.0, True, 1, 0.0, 82.0, 0.0
+)
+SURFACE = CteSurface(
+    np.arange(9.0).reshape(3, 3) / 7, np.eye(9) * 4, "mag", 9, 12.5, 60, 10, (-300.0, 2400.0), (2.5, 4.2)
+)
+
+
+def test_names_are_those_of_the_guide():
+    assert outputs.flash_folder(12.0, True) == "pf12_ctecorr"
+    assert outputs.flash_folder(0.0, False) == "pf0"
+    assert outputs.set_folder(ONE.set) == "ngc104_F502N_l"
+    assert outputs.exposure_stem(ONE) == "icxx01abq_flc"
+    assert outputs.pair_stem(ExposurePair(ONE, ONE), 3.0) == "icxx01abq_icxx01abq_r3_slopes"
+    assert outputs.cte_time_name("F502N", "l", 12.0, True, 3.0) == "cteVStime_F502N_l_pf12_ctecorrTrue_r3"
+    assert (
+        outputs.cte_logflux_name("ngc104", "F502N", "s", 0.0, False, 5)
+        == "cteVSlogflux_ngc104_F502N_s_pf0_ctecorrFalse_r5"
+    )
+
+
+def staged(tmp_path, text):
+    folder = tmp_path / "staged"
+    (folder / "pf0").mkdir(parents=True)
+    (folder / "pf0" / "a.txt").write_text(text)
+    return folder
+
+
+def test_most_recent_is_replaced_whole(tmp_path):
+    final = tmp_path / "finalresults"
+    outputs.publish(staged(tmp_path, "old"), final, "t1")
+    (final / "pf0" / "t1" / "only_old.txt").touch()
+    (folder,) = outputs.publish(staged(tmp_path, "new"), final, "t2")
+    assert folder == final / "pf0" / "t2"
+    assert [p.name for p in (final / "pf0" / "most_recent").iterdir()] == ["a.txt"]
+    assert (final / "pf0" / "most_recent" / "a.txt").read_text() == "new"
+    assert (final / "pf0" / "t1" / "a.txt").read_text() == "old"
+
+
+def test_a_failure_while_publishing_leaves_the_old_results(tmp_path, monkeypatch):
+    final = tmp_path / "finalresults"
+    outputs.publish(staged(tmp_path, "old"), final, "t1")
+    monkeypatch.setattr(Path, "symlink_to", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(28, "No space left")))
+    with pytest.raises(OSError, match="No space"):
+        outputs.publish(staged(tmp_path, "new"), final, "t2")
+    assert (final / "pf0" / "most_recent" / "a.txt").read_text() == "old"
+
+
+def test_a_folder_called_most_recent_is_put_aside_and_not_lost(tmp_path):
+    final = tmp_path / "finalresults"
+    (final / "pf0" / "most_recent").mkdir(parents=True)
+    (final / "pf0" / "most_recent" / "kept.txt").touch()
+    outputs.publish(staged(tmp_path, "new"), final, "t1")
+    assert (final / "pf0" / "most_recent" / "a.txt").read_text() == "new"
+    assert (final / "pf0" / "most_recent_before_t1" / "kept.txt").exists()
+
+
+def test_two_runs_in_one_second_have_folders_of_their_own(tmp_path):
+    final = tmp_path / "finalresults"
+    folders = [outputs.publish(staged(tmp_path, text), final, "t")[0] for text in ("1", "2")]
+    assert [(folder / "a.txt").read_text() for folder in folders] == ["1", "2"]
+
+
+def test_copies_for_the_web_site_replace_what_is_there(tmp_path):
+    final, site = tmp_path / "finalresults", tmp_path / "site"
+    (site / "pf0").mkdir(parents=True)
+    (site / "pf0" / "stale.txt").touch()
+    outputs.copy_tree(outputs.publish(staged(tmp_path, "new"), final, "t1"), site)
+    assert [path.name for path in (site / "pf0").iterdir()] == ["a.txt"]
+
+
+def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+
+    def write_half(new):
+        new.write_text("ha")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        outputs.replace_file(path, write_half)
+    assert path.read_text() == "old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="file/outputs"):
+        outputs.make_folder(tmp_path / "file" / "outputs")
+
+
+def photometry(n=5):
+    rng = np.random.default_rng(1)
+    positions = StarPositions(np.arange(n) + 7, *rng.uniform(1, 2000, (2, n)), np.array([0.1] * (n - 1) + [np.nan]))
+    flux = rng.normal(500, 300, (2, n))
+    flux[0, :2] = -3.0, np.nan
+    flags, sky = np.array([[0] * n, [4] * n]), rng.normal(size=n)
+    return Photometry(positions, (3.0, 5.0), flux, np.abs(flux) / 10, flags, sky, sky + 3, np.full(n, 300), sky + 12)
+
+
+def test_mag_files_are_read_back_whole(tmp_path):
+    measured = photometry()
+    outputs.write_table(outputs.photometry_table(measured, {"imagename": "icxx01abq_flc.fits"}), tmp_path / "a.mag")
+    table = Table.read(tmp_path / "a.mag", format="ascii.ecsv")
+    for k, radius in enumerate((3, 5)):
+        np.testing.assert_array_equal(table[f"flux_{radius}"], measured.flux[k])
+        np.testing.assert_array_equal(table[f"flags_{radius}"], measured.flags[k])
+    assert str(table["flux_3"].unit) == "electron"
+    assert str(table["mag_3"].unit) == "mag"
+    assert np.isnan(table["mag_3"][:2]).all(), "no magnitude of a flux that is not positive"
+    np.testing.assert_allclose(table["mag_3"][2:], -2.5 * np.log10(measured.flux[0, 2:]))
+    assert table.meta["imagename"] == "icxx01abq_flc.fits"
+
+
+def test_coo_files_are_read_back_whole(tmp_path):
+    positions = photometry().positions
+    table = outputs.positions_table(positions, positions.x, positions.y, {"chip": 1})
+    outputs.write_table(table, tmp_path / "deeper" / "a.coo")
+    again, chip = outputs.read_positions(tmp_path / "deeper" / "a.coo")
+    assert chip == 1
+    for name in ("id", "x", "y", "shift"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(positions, name))
+
+
+@pytest.mark.parametrize("text", [None, "", "id x y\n1 2 3\n", "# %ECSV 1.0\n# ---\n# datatype: broken"])
+def test_a_missing_or_damaged_coo_file_says_what_to_do(tmp_path, text):
+    path = tmp_path / "a.coo"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UnusableExposureError, match="--dofind y"):
+        outputs.read_positions(path)
+
+
+def test_coefficients_are_read_back_by_numpy(tmp_path):
+    path = tmp_path / "x_mjd57000_coeffs.txt"
+    outputs.write_coefficients(SURFACE, path, {"target": "ngc104", "aperture": "3 px"})
+    row, col, coefficient, error = np.loadtxt(path, unpack=True)
+    np.testing.assert_array_equal(row * 3 + col, np.arange(9))
+    np.testing.assert_allclose(coefficient, SURFACE.coefficients.ravel(), rtol=1e-12)
+    np.testing.assert_allclose(error, 2.0)
+    header = path.read_text()
+    for said in (
+        "unit: mag / 2051 px",
+        "rank: 9",
+        "chi2: 12.5",
+        "points: 60",
+        "epochs: 10",
+        "range_d",
+        "range_f",
+        "3 px",
+    ):
+        assert said in header
+    covariance = Table.read(tmp_path / "x_mjd57000_coeffs_covariance.ecsv")
+    np.testing.assert_array_equal(np.array([covariance[name] for name in covariance.colnames[1:]]), SURFACE.covariance)
