@@ -153,7 +153,9 @@ def test_a_wheel_carries_all_that_it_needs(tmp_path):
     assert {f"wfc3_cte_monitor/{name}" for name in ("table_definitions/phot.txt", "config.example.py")} <= names
     assert any(name.startswith("wfc3_cte_monitor/simulate/headers/") for name in names)
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    code = "import wfc3_cte_monitor.tables as t; print(t.__file__, len(list(t.shipped_file('table_definitions').iterdir())))"
+    code = (
+        "import wfc3_cte_monitor.tables as t; print(t.__file__, len([*t.shipped_file('table_definitions').iterdir()]))"
+    )
     environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
