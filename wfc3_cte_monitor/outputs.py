@@ -17,7 +17,7 @@ __all__ = [
     "pair_stem",
     "cte_time_name",
     "cte_logflux_name",
-    "unique_folder",
+    "unique_path",
     "publish",
     "write_table",
     "read_positions",
@@ -91,9 +91,9 @@ def make_folder(path):
     return path
 
 
-def unique_folder(parent, name):
-    """`parent` / `name`, with a number behind where that exists."""
-    candidates = (parent / (f"{name}_{n}" if n else name) for n in range(10_000))
+def unique_path(parent, name, suffix=""):
+    """`parent` / `name` + `suffix`, with a number behind the name where that exists."""
+    candidates = (parent / f"{name}{f'_{n}' if n else ''}{suffix}" for n in range(10_000))
     return next(path for path in candidates if not path.exists())
 
 
@@ -120,7 +120,7 @@ def publish(staged, finalresults, timestamp):
     for source in sorted(path for path in staged.iterdir() if path.is_dir()):
         parent = finalresults / source.name
         parent.mkdir(parents=True, exist_ok=True)
-        folder = unique_folder(parent, timestamp)
+        folder = unique_path(parent, timestamp)
         source.replace(folder)
         _point_to(parent / MOST_RECENT, folder)
         published.append(folder)
@@ -129,7 +129,7 @@ def publish(staged, finalresults, timestamp):
 
 def _point_to(link, folder):
     if link.is_dir() and not link.is_symlink():
-        link.replace(unique_folder(link.parent, f"{MOST_RECENT}_before_{folder.name}"))
+        link.replace(unique_path(link.parent, f"{MOST_RECENT}_before_{folder.name}"))
     new = link.with_name(f".{link.name}_{os.getpid()}")
     new.unlink(missing_ok=True)
     new.symlink_to(folder.name, target_is_directory=True)

@@ -93,4 +93,6 @@ def guarded(command, args, program):
             return command(args)
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
-        return BAD_INPUT
+    except OSError as error:  # a full disk, a folder that vanished
+        print(f"{program}: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+    return BAD_INPUT

@@ -121,9 +121,9 @@ def request_of(args, settings):
         An argument asks for what the configuration does not have.
     """
     if args.pr == "180":
-        raise ConfigurationError("--pr 180: the same-chip set comes with a later version")
+        raise ConfigurationError("--pr 180: the same-chip set is not built yet, it comes with a later version")
     if args.irafphot:
-        raise ConfigurationError("--irafphot y: photometry by IRAF comes with a later version")
+        raise ConfigurationError("--irafphot y: photometry by IRAF is not built yet, it comes with a later version")
     return pipeline.Request(
         programs=choose_programs(args.pr, settings),
         visits=tuple(args.v),

@@ -178,7 +178,10 @@ def _check_stars_seen(exposure, measured, max_shift):
     seen = measured.flux[0] > _SEEN_SIGMA * measured.flux_err[0]
     n_seen, n_centred = (int(np.count_nonzero(which)) for which in (seen, seen & np.isfinite(measured.positions.shift)))
     if n_seen < _MIN_STARS_SEEN:
-        problem = f"{n_seen} of {len(measured)} catalogue stars are seen on chip {exposure.chip}; is it aligned?"
+        problem = (
+            f"{n_seen} of {len(measured)} catalogue stars are seen on chip {exposure.chip}; "
+            "is it this field, and aligned?"
+        )
         raise UnusableExposureError(exposure.imagename, problem)
     if n_centred < _MIN_FRACTION_CENTRED * n_seen:
         raise UnusableExposureError(

@@ -51,7 +51,7 @@ def measure_pairs(pairs, database, request, settings, staging, summary):
         try:
             drawings += _measure_pair(pair, database, request.aprads, settings, staging)
             summary.pairs += 1
-        except (MonitorError, ValueError) as error:
+        except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
         for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
@@ -72,17 +72,19 @@ def _fail(summary, name, error):
 
 
 def _measure_pair(pair, database, aprads, settings, staging):
-    """Store the results of a pair; what is left to draw is returned."""
-    target, drawings, rows = pair.two.target, [], []
+    """Store the results of a pair and write its files; what is left to draw is returned."""
     folder = staging / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr) / outputs.set_folder(pair.two.set)
+    rows, drawings = [], []
     for aperture in aprads:
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins)
         path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
-        outputs.write_table(slopes_table(pair, aperture, stars, fits), path)
         rows.append(results_row(pair, aperture, _measured(pair, database, settings, path, stars), fits))
         drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
-    database.store_results(target, rows, (pair.one.imagename, pair.two.imagename))
+    database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
+    # Only now, so that no file tells of results that the database does not have.
+    for aperture, (stars, fits, _, path) in zip(aprads, drawings, strict=True):
+        outputs.write_table(slopes_table(pair, aperture, stars, fits), path.with_suffix(".txt"))
     log.info("measured %s: %d stars", _pair_name(pair), rows[0]["NUMSTARS"])
     return drawings
 

@@ -100,7 +100,9 @@ def _misplaced(exposure, path, settings):
     twins = [twin for twin in twins if twin.exists() and str(_program(twin)) == twin.parent.name]
     if twins:
         also = ", ".join(twin.parent.name for twin in twins)
-        return UnusableExposureError(path.name, f"the same rootname in two programs ({folder} and {also}); remove one")
+        return UnusableExposureError(
+            path.name, f"the same rootname in two programs ({folder} and {also}), neither is measured; remove one"
+        )
 
 
 def _program(path):

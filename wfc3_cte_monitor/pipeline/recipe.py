@@ -101,7 +101,7 @@ def _database(settings):
 @contextmanager
 def _log_file(folder, timestamp):
     """A log file for this run, with every decision in it."""
-    path = outputs.unique_folder(folder, f"{timestamp}.log")
+    path = outputs.unique_path(folder, timestamp, ".log")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
     logger = logging.getLogger("wfc3_cte_monitor")

@@ -1,0 +1,8 @@
+"""FITS in: a header becomes an `Exposure` or the reason why not, the pixels of a chip become a `ChipImage`."""
+
+from wfc3_cte_monitor.exposures.area import area_from_wcs, pixel_area
+from wfc3_cte_monitor.exposures.files import find_files
+from wfc3_cte_monitor.exposures.headers import read_exposure
+from wfc3_cte_monitor.exposures.pixels import footprint, read_chip
+
+__all__ = ["find_files", "read_exposure", "read_chip", "pixel_area", "area_from_wcs", "footprint"]

@@ -1,0 +1,98 @@
+"""Which exposures count (METHOD section 2): each rule gives (reason, detail) for what it leaves out, else None."""
+
+import math
+
+from wfc3_cte_monitor import uvis
+from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.exposures.files import text
+
+__all__ = ["rejection", "chip_of_field"]
+
+_MIN_SHIFT, _MIN_CHIP_MOVE = 0.1, 80.0
+"""Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
+
+
+def chip_of_field(postarg2):
+    """The chip that POSTARG2 [arcsec] puts the field on; None for what lies between."""
+    if abs(postarg2) <= _MIN_SHIFT:
+        return 2
+    return 1 if abs(postarg2) >= _MIN_CHIP_MOVE else None
+
+
+def rejection(exposure, primary, sci_headers, legal):
+    """(reason, detail) of the first rule that leaves the exposure out, or None."""
+    return next((reason for rule in _RULES if (reason := rule(exposure, primary, sci_headers, legal))), None)
+
+
+def _not_a_listed_program(exposure, primary, sci_headers, legal):
+    if exposure.program not in legal.program_list:
+        return "program not in program_list", f"PROPOSID {exposure.program}"
+
+
+def _forbidden(exposure, primary, sci_headers, legal):
+    reason = legal.forbidden_visits.get(exposure.program, {}).get(exposure.visit)
+    if reason:
+        return f"forbidden visit {exposure.program}/{exposure.visit} ({reason})", ""
+
+
+def _injected(exposure, primary, sci_headers, legal):
+    if text(primary, "CHINJECT") != "NONE":
+        return "charge injection", f"CHINJECT {text(primary, 'CHINJECT')}"
+
+
+def _cut_or_binned(exposure, primary, sci_headers, legal):
+    if not isinstance(primary["SUBARRAY"], bool):
+        raise ValueError(f"SUBARRAY = {primary['SUBARRAY']!r} is neither T nor F")
+    if primary["SUBARRAY"]:
+        return "subarray", ""
+    if any(header.get(f"BINAXIS{axis}", 1) != 1 for header in sci_headers for axis in (1, 2)):
+        return "binned", ""
+
+
+def _wrong_target(exposure, primary, sci_headers, legal):
+    if uvis.is_off_field(exposure.target):
+        return "off-field", text(primary, "TARGNAME")
+    if exposure.target not in uvis.MONITOR_TARGETS and exposure.target not in legal.target_list:
+        raise UnusableExposureError(
+            exposure.path.name, f"unknown target {text(primary, 'TARGNAME')!r}; target_list has the known ones"
+        )
+    if exposure.target not in legal.target_list:
+        return "target not in target_list", exposure.target
+
+
+def _wrong_filter(exposure, primary, sci_headers, legal):
+    if exposure.filter not in legal.filter_list:
+        return "filter not in filter_list", exposure.filter
+
+
+def _wrong_flash(exposure, primary, sci_headers, legal):
+    status = text(primary, "FLASHSTA")
+    if status not in ("SUCCESSFUL", "NOT PERFORMED", "N/A", ""):
+        return "failed post-flash", f"FLASHSTA {status}"
+    if not any(math.isclose(exposure.flashlvl, level, abs_tol=1e-6) for level in legal.flashlvl_list):
+        return "flash level not in flashlvl_list", f"FLASHLVL {exposure.flashlvl:g}"
+
+
+def _same_chip(exposure, primary, sci_headers, legal):
+    if exposure.visit in legal.same_chip_visits.get(exposure.program, ()):
+        return "same-chip set (processed by --pr 180)", ""
+
+
+def _dithered(exposure, primary, sci_headers, legal):
+    if abs(exposure.postarg1) > _MIN_SHIFT:
+        return "x-dither", f"POSTARG1 {exposure.postarg1:g}"
+    if exposure.chip is None:
+        return "sub-dither", f"POSTARG2 {exposure.postarg2:g}"
+
+
+_RULES = (
+    _not_a_listed_program,
+    _forbidden,
+    _same_chip,
+    _injected,
+    _cut_or_binned,
+    _wrong_target,
+    _wrong_filter,
+    _wrong_flash,
+    _dithered,
+)
