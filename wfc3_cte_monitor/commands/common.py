@@ -4,9 +4,9 @@ import argparse
 import logging
 import os
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
-from tqdm.contrib.logging import logging_redirect_tqdm
+from tqdm import tqdm
 
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
@@ -69,19 +69,23 @@ def yes_no(text):
     return text == "y"
 
 
+class _TerminalHandler(logging.Handler):
+    """Log lines on stderr that do not tear a progress bar apart."""
+
+    def emit(self, record):
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
 @contextmanager
 def logging_to_terminal():
     """Log lines on stderr; beside a progress bar only what needs attention."""
-    handler = logging.StreamHandler()
+    handler = _TerminalHandler(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    handler.setLevel(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     logger = logging.getLogger("wfc3_cte_monitor")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
     try:
-        # The redirection would replace the handler, its level and its format, so only where there are bars.
-        with logging_redirect_tqdm([logger]) if sys.stderr.isatty() else nullcontext():
-            yield
+        yield
     finally:
         logger.removeHandler(handler)
 

@@ -12,6 +12,9 @@ PLOTS = ("ratio_ypos", "cte_time", "cte_logflux")
 """The figures that a run can make."""
 
 
+_WARNINGS_SHOWN = 10
+
+
 @dataclass(frozen=True)
 class Request:
     """What to work on now; what is legal to work on is the configuration's affair."""
@@ -93,7 +96,8 @@ class Summary:
             f"  failed               {len(self.failures):5d}",
             *(f"    {line}" for line in self.failures),
             f"  warnings             {len(self.warnings):5d}",
-            *(f"    {line}" for line in self.warnings),
+            *(f"    {line}" for line in self.warnings[:_WARNINGS_SHOWN]),
+            *([f"    and {more} more in the log"] if (more := len(self.warnings) - _WARNINGS_SHOWN) > 0 else []),
             f"  pairs measured       {self.pairs:5d}",
             f"  figures              {self.figures:5d}",
             *(f"  results in {folder.parent / 'most_recent'} ({folder.name})" for folder in self.folders),
