@@ -537,3 +537,19 @@ def test_warnings_of_worker_processes_are_seen_and_logged(place, tmp_path):
     assert len([line for line in outcome.err.splitlines() if "UVIS2wfc3_map.fits" in line]) == 1
     (log,) = (tmp_path / "outputs" / "logs").iterdir()
     assert "UVIS2wfc3_map.fits" in log.read_text()
+
+
+def test_a_catalogue_that_changed_after_the_table_was_filled_is_told(copied, make_config, tmp_path):
+    data = copied(tmp_path)
+    config = make_config(path_to_data=data)
+    assert run(config, "--pr", "all", "--ctecorr", "flt").count("warnings") == 0
+    path = data / "master_cat" / "final" / "ngc104_master.cat"
+    first, *others = path.read_text().splitlines()
+    star_id, x, y, ra, dec = first.split()
+    for changed in (f"{star_id} {x} {y} {float(ra) + 1e-5} {dec}", f"{first}\n999999 {x} {y} {ra} {dec}"):
+        path.write_text("\n".join([changed, *others]) + "\n")
+        told = run(config, "--pr", "all", "--ctecorr", "flt")
+        assert told.count("warnings") == 1
+        assert any("ngc104_master" in line and "populate_master_tables" in line for line in told.lines)
+    path.write_text("\n".join(others) + "\n")
+    assert run(config, "--pr", "all", "--ctecorr", "flt").count("warnings") == 0, "stars may go from the file"

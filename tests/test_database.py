@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,10 +145,39 @@ def test_a_file_where_the_folder_should_be(tmp_path):
         open_database(tmp_path / "file" / "x.db")
 
 
-@pytest.mark.parametrize("url", ["no url", "nosuchdatabase://x/y"])
-def test_what_is_not_a_url_is_refused(url):
-    with pytest.raises(ConfigurationError, match="db_url"):
+@pytest.mark.parametrize("url", ["no url", "nosuchdatabase://x/y", "sqlite://me:secret@/x.db", "postgresql://h:port/x"])
+def test_what_is_not_a_url_is_refused_in_one_line_without_its_password(url):
+    with pytest.raises(ConfigurationError, match="db_url") as caught:
         Database(url, None)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a b.db", "a?b.db", "50%20.db", "quote's.db", "ünïcode#1.db"])
+def test_any_file_name_is_the_file(tmp_path, name):
+    with open_database(tmp_path / name):
+        pass
+    assert query(tmp_path / name, "select count(*) from ngc104_phot") == [(0,)]
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_edges_radii_and_names_of_any_kind_come_back(tmp_path):
+    """Fractions, powers of ten and a name that begins with a digit are all legal in the configuration."""
+    aprads, bins = (2.5, 10), (FluxBin(250.5, 1e6), FluxBin(1e6, 2.5e6))
+    with Database(tmp_path / "x.db", Schema(["47tuc"], aprads, bins)) as database:
+        database.create()
+        database.store_catalog(catalog(target="47tuc"))
+        for exposure in (ONE, TWO):
+            measured = replace(photometry(), aprads=aprads)
+            database.store_exposure("47tuc", fileinfo_row(replace(exposure, target="47tuc"), MEASURED), measured)
+        fits = [SlopeFit(b, 100, b.lo, line(2e-4), line(3e-4)) for b in bins]
+        about = {"SLOPEFILE": "s", "SLOPEFILE_PATH": "p", "NUMSTARS": 100}
+        row = results_row(ExposurePair(ONE, TWO), 2.5, about, fits)
+        database.store_results("47tuc", [row], (ONE.imagename, TWO.imagename))
+        table = database.slopes("47tuc", 2.5)
+        assert list(zip(table["lo"], table["hi"], strict=True)) == [(b.lo, b.hi) for b in bins]
+        assert list(table["mean_flux"]) == [250.5, 1e6]
+        assert len(database.star_fluxes("47tuc", ONE.imagename, 2.5)[0]) == N_STARS
 
 
 # ---- Whole or not at all ---------------------------------------------------------------------------------------------
@@ -168,6 +198,86 @@ def test_an_error_in_the_middle_leaves_what_was_there(database, path):
     with pytest.raises(DatabaseError, match="FOREIGN KEY"):
         database.store_exposure("ngc104", fileinfo_row(TWO, MEASURED), photometry(N_STARS + 1, flux=1.0))
     assert query(path, "select * from ngc104_phot") == before
+
+
+def test_an_error_in_the_second_aperture_leaves_the_old_results_of_both(database, path):
+    store_pair(database)
+    before = query(path, "select * from ngc104_results")
+    good, bad = (results(ExposurePair(ONE, TWO), aperture) for aperture in APRADS)
+    good["NUMSTARS"], bad["NUMSTARS"] = 7, None
+    with pytest.raises(DatabaseError, match="NUMSTARS"):
+        database.store_results("ngc104", [good, bad], (ONE.imagename, TWO.imagename))
+    assert query(path, "select * from ngc104_results") == before
+
+
+def test_a_catalogue_is_stored_and_read_back_and_replaces_its_stars(database):
+    again = replace(catalog(5), x=np.full(5, 77.25))
+    database.store_catalog(again)
+    stored = database.catalog("ngc104")
+    np.testing.assert_array_equal(stored.id, np.arange(1, N_STARS + 1))
+    np.testing.assert_array_equal(stored.x[:5], 77.25)
+    np.testing.assert_array_equal(stored.x[5:], catalog().x[5:])
+    for name in ("y", "ra", "dec"):
+        np.testing.assert_array_equal(getattr(stored, name)[:5], getattr(again, name))
+    assert len(database.catalog("ngc6583")) == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            "insert into ngc104_phot (FILE_ID, MASTER_ID, XPIX, YPIX, FLAGS_3, FLAGS_5) values (1, 999, 1, 1, 0, 0)",
+            "FOR",
+        ),
+        (
+            "insert into ngc104_phot (FILE_ID, MASTER_ID, XPIX, YPIX, FLAGS_3, FLAGS_5) values (99, 1, 1, 1, 0, 0)",
+            "FOR",
+        ),
+        ("update ngc104_results set IMAGENAME_1 = 'nowhere_flt.fits'", "FOREIGN"),
+        ("update ngc104_results set IMAGENAME_2 = 'nowhere_flt.fits'", "FOREIGN"),
+        ("update ngc104_fileinfo set IMAGENAME = 'icxx01abq_flt.fits'", "UNIQUE"),
+        ("update ngc104_fileinfo set FLASHLVL = null", "NOT NULL"),
+    ],
+)
+def test_the_monitor_cannot_write_what_the_definitions_forbid(database, statement, words):
+    store_pair(database)
+    with pytest.raises(DatabaseError, match=words), database.transaction() as connection:
+        connection.exec_driver_sql(statement)
+
+
+def test_rows_go_when_what_they_refer_to_goes(database, path):
+    """The database does it itself, whoever deletes."""
+    store_pair(database)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("delete from ngc104_fileinfo where id = 1")
+        connection.commit()
+    assert query(path, "select distinct FILE_ID from ngc104_phot") == [(2,)]
+    assert query(path, "select * from ngc104_results") == []
+
+
+def test_a_rerun_forgets_what_it_does_not_know_any_more(database, path):
+    store = [{**MEASURED, "MDRIZSKY": value} for value in (3.5, None)]
+    for measured in store:
+        database.store_exposure("ngc104", fileinfo_row(ONE, measured), photometry())
+    assert query(path, "select MDRIZSKY from ngc104_fileinfo") == [(None,)]
+
+
+def test_every_number_of_a_star_is_in_its_column(database, path):
+    n, columns = 3, np.arange(1.0, 40.0).reshape(13, 3)
+    positions = StarPositions(np.arange(1, n + 1), *columns[:3])
+    flux, error = columns[3:5], columns[5:7]
+    flags = np.array([[1, 2, 4], [8, 16, 32]])
+    measured = Photometry(positions, APRADS, flux, error, flags, *columns[7:9], np.array([300, 301, 302]), columns[9])
+    database.store_exposure("ngc104", fileinfo_row(ONE, MEASURED), measured)
+    names = "MASTER_ID XPIX YPIX SHIFT SKY SKYSTDEV NUMSKY TOTBKGRD FLUX_3 FLUXERR_3 FLAGS_3 FLUX_5 FLUXERR_5 FLAGS_5"
+    expected = [
+        *(positions.id, positions.x, positions.y, positions.shift),
+        *(measured.sky, measured.sky_std, measured.n_sky, measured.background),
+        *(flux[0], error[0], flags[0], flux[1], error[1], flags[1]),
+    ]
+    rows = query(path, f"select {', '.join(names.split())} from ngc104_phot order by MASTER_ID")
+    np.testing.assert_array_equal(np.array(rows).T, expected)
 
 
 def test_missing_is_null(database, path):
@@ -235,6 +345,69 @@ def test_readers_are_not_blocked_by_a_writer(database, path):
     assert query(path, "select count(*) from ngc104_master") == [(N_STARS,)]
 
 
+def test_a_reader_does_not_keep_the_monitor_from_writing(database, path):
+    assert query(path, "pragma journal_mode") == [("wal",)]
+    with contextlib.closing(sqlite3.connect(path)) as reader:
+        reader.execute("begin")
+        before = reader.execute("select count(*) from ngc104_phot").fetchall()
+        store_pair(database)
+        assert reader.execute("select count(*) from ngc104_phot").fetchall() == before == [(0,)]
+    assert query(path, "select count(*) from ngc104_phot") == [(2 * N_STARS,)]
+
+
+@pytest.mark.parametrize("block", ["transaction", "rehearsal"])
+def test_a_writer_has_the_lock_from_the_first_moment(database, path, block):
+    """Taken later, at the first row, it may be refused: after what was read has changed."""
+    with (
+        getattr(database, block)(),
+        contextlib.closing(sqlite3.connect(path, timeout=0)) as other,
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("begin immediate")
+
+
+def test_a_writer_waits_for_another_one(database, path):
+    other = sqlite3.connect(path, check_same_thread=False)
+    other.execute("begin immediate")
+    release = threading.Timer(0.3, other.rollback)
+    release.start()
+    try:
+        database.store_exposure("ngc104", fileinfo_row(ONE, MEASURED), photometry())
+    finally:
+        release.join()
+        other.close()
+    assert query(path, "select count(*) from ngc104_phot") == [(N_STARS,)]
+
+
+def test_slopes_are_of_the_set_asked_for_and_in_order_of_time(database):
+    late, early = ExposurePair(ONE, TWO), ExposurePair(*(moved(e, "02", expstart=56000.0) for e in (ONE, TWO)))
+    flashed = ExposurePair(*(moved(e, "03", flashlvl=12.0) for e in (ONE, TWO)))
+    for pair in (late, early, flashed):
+        store_pair(database, pair)
+    table = database.slopes("ngc104", 3, FLASHLVL=0.0, CTECORR=0)
+    assert list(table["mjd"]) == [56000.0, 56000.0, 57001.0, 57001.0]
+    assert set(table["imagename_2"]) == {"icxx01aaq_flt.fits", "icxx02aaq_flt.fits"}
+    assert set(table["proposid"]) == {14012}
+    assert table["mean_flux"][0] == 350.0
+    assert set(database.slopes("ngc104", 3, FLASHLVL=12.0)["imagename_1"]) == {"icxx03abq_flt.fits"}
+    assert len(database.slopes("ngc104", 10)) == 0
+    assert database.exposure_sets("ngc104") == [("F502N", "l", 0.0, False), ("F502N", "l", 12.0, False)]
+
+
+def moved(exposure, visit, **changes):
+    return replace(exposure, rootname=f"icxx{visit}{exposure.rootname[6:]}", **changes)
+
+
+def test_stars_come_in_the_order_of_their_ids(database):
+    positions = StarPositions(np.array([5, 3, 9]), *np.ones((3, 3)))
+    columns = np.array([5.0, 3.0, 9.0])
+    flux, flags, sky = np.array([columns, columns]), np.zeros((2, 3), int), np.ones(3)
+    measured = Photometry(positions, APRADS, flux, flux, flags, sky, sky, np.full(3, 300), sky)
+    database.store_exposure("ngc104", fileinfo_row(ONE, MEASURED), measured)
+    star_id, _, flux, _ = database.star_fluxes("ngc104", ONE.imagename, 3)
+    assert list(star_id) == list(flux) == [3, 5, 9]
+
+
 def test_exposures_come_back_as_they_were(database):
     store_pair(database)
     assert database.exposures("ngc104", [14012]) == [TWO, ONE]
@@ -257,31 +430,53 @@ def test_hostile_names_are_only_text(database, path):
 # ---- Indexes ---------------------------------------------------------------------------------------------------------
 
 
-def test_queries_behind_slopes_and_figures_use_indexes(database, path):
-    """No query of the pipeline may read a whole phot or results table."""
+@pytest.fixture
+def scans(database, path):
+    """Calls a function; what of its queries reads a table from one end to the other, as SQLite plans them."""
     store_pair(database)
     statements = []
-    sa.event.listen(
-        database.engine,
-        "before_cursor_execute",
-        lambda conn, cursor, statement, parameters, *_: statements.append((statement, parameters)),
-    )
-    database.star_fluxes("ngc104", ONE.imagename, 3)
-    database.background("ngc104", ONE.imagename)
-    database.exposures("ngc104", [14012], ["01"])
-    database.store_results("ngc104", [results(ExposurePair(ONE, TWO))], (ONE.imagename, TWO.imagename))
-    database.forget("ngc104", [TWO.imagename])
-    scans = [
-        (step[3], statement)
-        for statement, parameters in statements
-        if not statement.startswith(("BEGIN", "INSERT", "PRAGMA"))
-        for step in explain(path, statement, parameters)
-        if step[3].startswith("SCAN")
-    ]
-    assert scans == []
-    assert len(statements) > 8
+
+    @sa.event.listens_for(database.engine, "before_cursor_execute")
+    def keep(connection, cursor, statement, parameters, *_):
+        statements.append((statement, parameters))
+
+    def scanned(function):
+        function()
+        queries = [(s, p) for s, p in statements if s.startswith(("SELECT", "DELETE", "UPDATE"))]
+        assert queries, "the check must see the queries"
+        steps = [step for statement, parameters in queries for step in explain(path, statement, parameters)]
+        return {step.split()[1] for step in steps if step.startswith("SCAN")}
+
+    return scanned
 
 
 def explain(path, statement, parameters):
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        return connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+
+PAIR = (ONE.imagename, TWO.imagename)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda database: database.star_fluxes("ngc104", ONE.imagename, 3),
+        lambda database: database.background("ngc104", ONE.imagename),
+        lambda database: database.exposures("ngc104", [14012], ["01"]),
+        lambda database: database.store_exposure("ngc104", fileinfo_row(ONE, MEASURED), photometry()),
+        lambda database: database.store_results("ngc104", [results(ExposurePair(ONE, TWO))], PAIR),
+        lambda database: database.forget("ngc104", [TWO.imagename]),
+    ],
+)
+def test_work_on_one_exposure_or_pair_reads_no_table_from_end_to_end(database, scans, work):
+    assert scans(lambda: work(database)) == set()
+
+
+def test_slopes_of_a_cluster_read_its_results_and_find_the_rest_by_index(database, scans):
+    assert scans(lambda: database.slopes("ngc104", 3, FILTER="F502N", LENGTH="l")) <= {"ngc104_results"}
+
+
+def test_the_check_of_the_indexes_sees_a_scan(database, scans, path):
+    query(path, "drop index ix_ngc104_fileinfo_proposid")
+    assert scans(lambda: database.exposures("ngc104", [14012])) == {"ngc104_fileinfo"}

@@ -8,6 +8,7 @@ import pytest
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
+from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -48,6 +49,17 @@ def walk(parser):
         if action.metavar in ("COMMAND", "ACTION"):
             for child in action.choices.values():
                 yield from walk(child)
+
+
+def test_python_of_the_readme_runs(make_config, monkeypatch):
+    config = make_config()
+    uvis_external_cte.main(["database", "create", "--config", str(config)])
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    monkeypatch.chdir(config.parent)
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
 
 
 def test_files_that_the_readme_links_exist():

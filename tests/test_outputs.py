@@ -1,5 +1,6 @@
 """Names as the guide spells them; whole files and folders, or nothing."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,41 @@ def test_a_folder_called_most_recent_is_put_aside_and_not_lost(tmp_path):
     assert (final / "pf0" / "most_recent_before_t1" / "kept.txt").exists()
 
 
+def test_only_the_flash_levels_of_the_run_are_published(tmp_path):
+    final = tmp_path / "finalresults"
+    folder = staged(tmp_path, "old")
+    (folder / "pf12_ctecorr").mkdir()
+    (folder / "pf12_ctecorr" / "b.txt").touch()
+    assert outputs.publish(folder, final, "t1") == [final / "pf0" / "t1", final / "pf12_ctecorr" / "t1"]
+    outputs.publish(staged(tmp_path, "new"), final, "t2")
+    assert (final / "pf12_ctecorr" / "most_recent").resolve() == final / "pf12_ctecorr" / "t1"
+    assert (final / "pf0" / "most_recent").resolve() == final / "pf0" / "t2"
+    assert list(folder.iterdir()) == []
+
+
+def test_a_run_without_results_publishes_nothing(tmp_path):
+    (tmp_path / "staged").mkdir()
+    assert outputs.publish(tmp_path / "staged", tmp_path / "finalresults", "t1") == []
+    assert not (tmp_path / "finalresults").exists()
+
+
+def test_most_recent_stays_true_where_the_tree_is_moved(tmp_path):
+    outputs.publish(staged(tmp_path, "new"), tmp_path / "finalresults", "t1")
+    (tmp_path / "finalresults").rename(tmp_path / "elsewhere")
+    assert (tmp_path / "elsewhere" / "pf0" / "most_recent" / "a.txt").read_text() == "new"
+
+
+def test_a_link_left_by_a_killed_run_is_no_obstacle(tmp_path, monkeypatch):
+    final = tmp_path / "finalresults"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda self, _: (_ for _ in ()).throw(OSError("killed")))
+        (final / "pf0" / "t0").mkdir(parents=True)
+        with pytest.raises(OSError, match="killed"):
+            outputs._point_to(final / "pf0" / "most_recent", final / "pf0" / "t0")
+    outputs.publish(staged(tmp_path, "new"), final, "t1")
+    assert (final / "pf0" / "most_recent" / "a.txt").read_text() == "new"
+
+
 def test_two_runs_in_one_second_have_folders_of_their_own(tmp_path):
     final = tmp_path / "finalresults"
     folders = [outputs.publish(staged(tmp_path, text), final, "t")[0] for text in ("1", "2")]
@@ -122,6 +158,24 @@ def test_mag_files_are_read_back_whole(tmp_path):
     assert np.isnan(table["mag_3"][:2]).all(), "no magnitude of a flux that is not positive"
     np.testing.assert_allclose(table["mag_3"][2:], -2.5 * np.log10(measured.flux[0, 2:]))
     assert table.meta["imagename"] == "icxx01abq_flc.fits"
+    for name in ("id", "x", "y", "shift"):
+        np.testing.assert_array_equal(table[name], getattr(measured.positions, name))
+    for name in ("sky", "sky_std", "n_sky", "background"):
+        np.testing.assert_array_equal(table[name], getattr(measured, name))
+    good = measured.flux[1] > 0
+    relative = (measured.flux_err[1] / measured.flux[1])[good]
+    np.testing.assert_allclose(table["mag_err_5"][good], relative * 1.0857362, rtol=1e-7)
+
+
+def test_every_number_with_a_unit_says_it(tmp_path):
+    measured = photometry()
+    table = outputs.positions_table(measured.positions, measured.sky, measured.sky, {})
+    assert {name: str(table[name].unit) for name in table.colnames if table[name].unit} == {
+        **dict.fromkeys(("x", "y", "shift"), "pix"),
+        **dict.fromkeys(("ra", "dec"), "deg"),
+    }
+    table = outputs.photometry_table(measured, {})
+    assert {name for name in table.colnames if not table[name].unit} == {"id", "n_sky", "flags_3", "flags_5"}
 
 
 def test_coo_files_are_read_back_whole(tmp_path):
@@ -130,6 +184,9 @@ def test_coo_files_are_read_back_whole(tmp_path):
     outputs.write_table(table, tmp_path / "deeper" / "a.coo")
     again, chip = outputs.read_positions(tmp_path / "deeper" / "a.coo")
     assert chip == 1
+    written = Table.read(tmp_path / "deeper" / "a.coo", format="ascii.ecsv")
+    assert (written.meta["chip"], str(written["ra"].unit)) == (1, "deg")
+    assert "(1, 1)" in written.meta["convention"]
     for name in ("id", "x", "y", "shift"):
         np.testing.assert_array_equal(getattr(again, name), getattr(positions, name))
 
@@ -141,6 +198,14 @@ def test_a_missing_or_damaged_coo_file_says_what_to_do(tmp_path, text):
         path.write_text(text)
     with pytest.raises(UnusableExposureError, match="--dofind y"):
         outputs.read_positions(path)
+
+
+@pytest.mark.parametrize(("unit", "words"), [("mag", "mag / 2051 px"), ("flux", "flux fraction / 2048 px")])
+def test_coefficients_say_their_unit(tmp_path, unit, words):
+    path = tmp_path / "x_coeffs.txt"
+    outputs.write_coefficients(replace(SURFACE, unit=unit), path, {})
+    assert f"# unit: {words}\n" in path.read_text()
+    assert Table.read(tmp_path / "x_coeffs_covariance.ecsv").meta["unit"] == words
 
 
 def test_coefficients_are_read_back_by_numpy(tmp_path):

@@ -63,6 +63,17 @@ def test_markers_and_reference(tmp_path):
     assert column.references == "master.id"
 
 
+def test_readme_of_the_definitions_names_what_can_be_said(tmp_path):
+    text = (shipped_file("table_definitions") / "README.md").read_text()
+    types = re.search(r"Type: (.*)", text)[1]
+    for type_ in re.findall("`([A-Za-z]+)`", types):
+        parsed(tmp_path, f"id, {type_}, primary\n")
+    for marker in ("primary", "key", "index", "required", "references table.COLUMN"):
+        assert f"`{marker}`" in text
+        parsed(tmp_path, f"id, Integer, primary\nA, Float, {marker}\n")
+    assert set(re.findall("`{([a-z]+)}`", text)) == {"aperture", "bin"}
+
+
 def test_comments_blank_lines_and_a_byte_order_mark_are_no_columns(tmp_path):
     text = "\ufeff# first\n\n   \nid, Integer, primary\n  # Größe\nA, Float# last\n"
     assert [column.name for column in parsed(tmp_path, text)] == ["id", "A"]

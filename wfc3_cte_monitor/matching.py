@@ -33,21 +33,13 @@ def stars_on_chip(wcs, shape, ra, dec):
         1-based positions [px].
     """
     ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
-    index = np.flatnonzero(_on_sky_side(wcs, ra, dec))
-    linear = wcs.wcs_world2pix(ra[index], dec[index], 0)
-    index = index[_inside(*linear, shape, _PRESELECTION_MARGIN)]
+    # The far half of the sky projects to NaN, which is not inside.
+    index = np.flatnonzero(_inside(*wcs.wcs_world2pix(ra, dec, 0), shape, _PRESELECTION_MARGIN))
     if not index.size:
         return index, np.empty(0), np.empty(0)
     x, y = wcs.all_world2pix(ra[index], dec[index], 0, tolerance=1e-5, maxiter=50, quiet=True)
     inside = _inside(x, y, shape, 0.5)
     return index[inside], one_based(x[inside]), one_based(y[inside])
-
-
-def _on_sky_side(wcs, ra, dec):
-    """Within 90 degrees of the reference point: the tangent projection mirrors the other half of the sky."""
-    ra0, dec0 = np.radians(wcs.wcs.crval)
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0) > 0
 
 
 def _inside(x, y, shape, margin):

@@ -121,7 +121,7 @@ def _run(args):
     for name in _QUESTIONS:
         given = getattr(args, name)
         if given is None and sys.stdin.isatty():
-            given = input(f"{_QUESTIONS[name]} [{answers[name] or '-'}]: ").strip() or None
+            given = _asked(name, answers[name])
         if given is not None:
             answers[name] = _answer(name, given)
     config = set_up(answers, force=args.force)
@@ -129,6 +129,14 @@ def _run(args):
     for name in ("path_to_data", "path_to_outputs", "path_to_db"):
         print(f"{name}: {answers[name]}")
     return 0
+
+
+def _asked(name, default):
+    """What is typed, or None for the default."""
+    try:
+        return input(f"{_QUESTIONS[name]} [{default or '-'}]: ").strip() or None
+    except EOFError:
+        raise ConfigurationError("initial_setup: ended at a question; nothing was made") from None
 
 
 def _answer(name, given):

@@ -40,7 +40,7 @@ class Database:
             self.url = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
             self.engine = sa.create_engine(self.url)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
-            raise ConfigurationError(f"db_url: {error}") from error
+            raise ConfigurationError(f"db_url: {_one_line(error)}") from error
         if self.engine.dialect.name == "sqlite":
             _prepare_sqlite(self.engine)
 
@@ -133,7 +133,7 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise DatabaseError(f"database {self.place}: {error.orig}") from error
+            raise DatabaseError(f"database {self.place}: {_one_line(error.orig)}") from error
         except sqlite3.Error as error:  # raised while connecting, where SQLAlchemy does not wrap it
             raise DatabaseError(f"database {self.place}: {error}") from error
 
@@ -342,6 +342,10 @@ class Database:
         return [
             c.name.removeprefix("SLOPE_") for c in self.schema.definitions["results"] if c.name.startswith("SLOPE_")
         ]
+
+
+def _one_line(error):
+    return " ".join(str(error).split())
 
 
 def _prepare_sqlite(engine):

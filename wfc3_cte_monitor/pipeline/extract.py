@@ -65,11 +65,27 @@ def master_catalogs(targets, database, settings, summary):
             catalogs[target] = database.catalog(target)
             if not len(catalogs[target]):
                 catalogs[target] = _fill_master_table(target, database, settings, summary)
+            elif _differs_from_file(catalogs[target], settings):
+                warning = (
+                    f"{target}_master: not what its catalogue file has now; run populate_master_tables to use that"
+                )
+                log.warning("%s", warning)
+                summary.warnings.append(warning)
         except CatalogError as error:
             log.error("failed: %s", error)
             summary.fail(error)
             del catalogs[target]
     return catalogs
+
+
+def _differs_from_file(catalog, settings):
+    """Whether a master table lacks stars that its catalogue file has, or has them elsewhere; the file may be gone."""
+    path = catalog_path(settings.path_to_master_cat, catalog.target)
+    if not path.is_file():
+        return False
+    in_file, _ = read_catalog(path, catalog.target)
+    place = np.minimum(np.searchsorted(catalog.id, in_file.id), len(catalog) - 1)
+    return any(np.any(getattr(catalog, name)[place] != getattr(in_file, name)) for name in ("id", "ra", "dec"))
 
 
 def _fill_master_table(target, database, settings, summary):
