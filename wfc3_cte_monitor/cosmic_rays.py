@@ -8,9 +8,10 @@ __all__ = ["find_cosmic_rays"]
 _SIGCLIP, _OBJLIM = 5.0, 6.0
 """Significance of a hit, and its contrast to the fine structure of a star.
 
-With the true 5 x 5 medians asked for below, and the undersampled stars of UVIS (FWHM 1.8 px), this finds 85-95 % of
-the hits that change the flux in 3 px by more than its error, and takes 1-2 % of clean stars for hits; the separable
-medians that are the usual choice take 10-20 % of them, and half of them with objlim 5.
+With the true 5 x 5 medians asked for below, and the undersampled stars of UVIS (FWHM 1.8 px), this finds 82-94 % of
+the hits that change the 3-px flux of a star below 8000 e- by more than its error, and takes 1-2 % of clean stars for
+hits (3 % of brighter ones); the separable medians that are the usual choice take 10-20 % of them with objlim 10, and
+half of them with objlim 5. Measured on two simulated 350 s exposures of 512 columns.
 """
 
 
