@@ -227,7 +227,14 @@ def photometry_table(photometry, meta):
 def _dress(column):
     """Unit and digits of a column of the .mag table, from the first word of its name."""
     word = column.name.partition("_")[0]
-    units = {"x": "pix", "y": "pix", "shift": "pix", "sky": "electron", "background": "electron", "flux": "electron"}
+    units = {
+        "x": "pix",
+        "y": "pix",
+        "shift": "pix",
+        "sky": "electron / pix",
+        "background": "electron / pix",
+        "flux": "electron",
+    }
     column.unit = "mag" if word == "mag" else units.get(word)
     if column.dtype.kind == "f":
         column.info.format = ".5f" if word == "mag" else ".4f"

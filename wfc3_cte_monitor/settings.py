@@ -255,6 +255,13 @@ def _short_name(value):
     return value.lower()
 
 
+def _filter(value):
+    """Filter names become parts of folder and file names."""
+    if not _text(value).isalnum() or not value.isascii():
+        raise ValueError
+    return value
+
+
 def _unit(value):
     if value not in ("mag", "flux"):
         raise ValueError
@@ -271,7 +278,7 @@ _CONVERTERS = {
     "program_list": (_tuple_of(_integer), "a list of different program numbers"),
     "flashlvl_list": (_tuple_of(_number), "a list of different post-flash levels in e-/px"),
     "target_list": (_tuple_of(_short_name), "a list of different target names of letters and digits, such as 'ngc104'"),
-    "filter_list": (_tuple_of(_text), "a list of different filter names"),
+    "filter_list": (_tuple_of(_filter), "a list of different filter names of letters and digits, such as 'F502N'"),
     "fluxbins_lo": (_tuple_of(_positive, unique=False), "a list of fluxes in electrons above 0"),
     "fluxbins_hi": (_tuple_of(_positive, unique=False), "a list of fluxes in electrons above 0"),
     "aprads": (lambda v: tuple(sorted(_tuple_of(_positive)(v))), "a list of different radii in pixels above 0"),

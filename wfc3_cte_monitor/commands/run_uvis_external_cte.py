@@ -19,7 +19,7 @@ examples:
   a new epoch, everything:                 run_uvis_external_cte --pr last
   after a recalibration:                   run_uvis_external_cte --pr all
   two visits of one program:               run_uvis_external_cte --pr 14012 --v 3 4
-  only slopes and their figures, r = 3:    run_uvis_external_cte --pr 12379 --ap 3 --pl ratio_ypos
+  only the figures of slopes, r = 3:        run_uvis_external_cte --pr 12379 --ap 3 --pl ratio_ypos
   results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
 
 exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration
@@ -56,7 +56,7 @@ def parser():
         nargs="+",
         type=float,
         metavar="RADIUS",
-        help="apertures [px] for slopes and figures, of those in the configuration (default: all of them)",
+        help="apertures [px] to write and draw, of those in the configuration, which are all measured (default: all)",
     )
     p.add_argument(
         "--pl",

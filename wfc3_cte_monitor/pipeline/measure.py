@@ -72,15 +72,20 @@ def _fail(summary, name, error):
 
 
 def _measure_pair(pair, database, aprads, settings, staging):
-    """Store the results of a pair and write its files; what is left to draw is returned."""
+    """Store the results of a pair and write its files; what is left to draw is returned.
+
+    All apertures are measured, whichever are to be written and drawn: results of the others would be of photometry
+    that is no more.
+    """
     folder = staging / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr) / outputs.set_folder(pair.two.set)
     rows, drawings = [], []
-    for aperture in aprads:
+    for aperture in settings.aprads:
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins)
         path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
         rows.append(results_row(pair, aperture, _measured(pair, database, settings, path, stars), fits))
-        drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
+        if aperture in aprads:
+            drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
     for aperture, (stars, fits, _, path) in zip(aprads, drawings, strict=True):

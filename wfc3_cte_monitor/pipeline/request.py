@@ -24,7 +24,7 @@ class Request:
     visits: tuple = ()
     """Two characters each; empty: all."""
     aprads: tuple = (3, 5, 10)
-    """Apertures to measure slopes and make figures in [px]."""
+    """Apertures whose results are written and drawn [px]; all of the configuration are measured."""
     plots: tuple = PLOTS
     insert: bool = True
     """False: nothing stays in the database."""
