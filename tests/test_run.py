@@ -10,7 +10,9 @@ import pytest
 from astropy.table import Table
 from running import PROGRAM, dump, run, run_script
 
+from wfc3_cte_monitor import pipeline
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
+from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.simulate import oddities_plan, simulate_observatory
 from wfc3_cte_monitor.tables import shipped_file
 
@@ -222,6 +224,17 @@ def test_kind_is_chosen(config, tmp_path, kind, folders):
     assert outcome.code == 0
     assert {row["IMAGENAME"][-8:] for row in dump(tmp_path / "database")["ngc104_fileinfo"]} == {f"{kind}.fits"}
     assert {path.name for path in (tmp_path / "outputs" / "finalresults").iterdir()} == folders
+
+
+def test_files_are_of_the_aperture_in_their_name_in_whatever_order_it_is_asked_for(config, tmp_path):
+    settings = read_settings(config)
+    request = pipeline.Request(programs=(14541,), aprads=(5, 3), ctecorr=(False,), plots=())
+    assert pipeline.run(request, settings).exit_code == 0
+    files = list((tmp_path / "outputs" / "finalresults").rglob("*_slopes.txt"))
+    tables = {path.name.split("_")[2]: Table.read(path, format="ascii.ecsv") for path in files}
+    assert {name: table.meta["aperture"] for name, table in tables.items()} == {"r3": 3.0, "r5": 5.0}
+    stored = {row["APERTURE"]: row["NUMSTARS"] for row in dump(tmp_path / "database")["ngc104_results"]}
+    assert {table.meta["aperture"]: table.meta["joined_stars"] for table in tables.values()} == stored
 
 
 def test_apertures_are_chosen_for_files_and_all_are_measured(config, tmp_path):

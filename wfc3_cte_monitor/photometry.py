@@ -23,6 +23,11 @@ _COSMIC_RAY_BITS = 4096 | 8192
 _COSMIC_RAY_MARGIN = 1.5
 """A hit this far outside the aperture still has its wings in it [px]."""
 
+_NEIGHBOUR_REACH = 6.0
+"""Outside an aperture's rim, beyond which a neighbour's light is not looked for [px]."""
+_MAX_NEIGHBOUR_LIGHT = 0.1
+"""Largest neighbours' part of an aperture's light."""
+
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
 _MIN_SKY_PIXELS = 30
@@ -317,12 +322,10 @@ def _crowded(x, y, counts, radii):
     return crowded
 
 
-_NEIGHBOUR_REACH = 6.0
-_MAX_NEIGHBOUR_LIGHT = 0.1
-"""Largest neighbours' part of an aperture's light."""
-
-
 def _share_inside(distance, radius):
-    """Part of a neighbour's light that falls into an aperture: 1/2 at its rim, with a wing of 1 % a few px outside."""
+    """Part of a neighbour's light that falls into an aperture: 1/2 at its rim, with a wing of 1 % a few px outside.
+
+    A rough shape, good enough to tell which apertures are crowded, and not to correct a flux with.
+    """
     outside = distance - radius
     return 1 / (1 + np.exp(outside / 0.55)) * 0.97 + 0.03 * np.exp(-np.maximum(outside, 0) / 2.0)

@@ -51,7 +51,7 @@ class Flag(IntFlag):
     NOT_FINITE = 64
     """Flux or its error is not a finite number."""
     CROWDED = 128
-    """A brighter or comparable star of the catalogue lies so close that the aperture holds its light."""
+    """More than a tenth of the aperture's light is that of other stars of the catalogue."""
 
 
 @dataclass(frozen=True)

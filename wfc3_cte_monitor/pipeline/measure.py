@@ -12,6 +12,7 @@ from wfc3_cte_monitor.pairing import nominal_pairs
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_ratio_ypos
+from wfc3_cte_monitor.plots.style import set_title
 from wfc3_cte_monitor.slopes import join_stars, loss, measure_slopes
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
@@ -78,18 +79,19 @@ def _measure_pair(pair, database, aprads, settings, staging):
     that is no more.
     """
     folder = staging / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr) / outputs.set_folder(pair.two.set)
-    rows, drawings = [], []
+    rows, tables, drawings = [], [], []
     for aperture in settings.aprads:
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins)
         path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
         rows.append(results_row(pair, aperture, _measured(pair, database, settings, path, stars), fits))
         if aperture in aprads:
+            tables.append((slopes_table(pair, aperture, stars, fits), path))
             drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
-    for aperture, (stars, fits, _, path) in zip(aprads, drawings, strict=True):
-        outputs.write_table(slopes_table(pair, aperture, stars, fits), path.with_suffix(".txt"))
+    for table, path in tables:
+        outputs.write_table(table, path)
     log.info("measured %s: %d stars", _pair_name(pair), rows[0]["NUMSTARS"])
     return drawings
 
@@ -115,12 +117,8 @@ def _measured(pair, database, settings, path, stars):
 
 def _title(pair, aperture):
     two = pair.two
-    kind = "FLC" if two.ctecorr else "FLT"
-    length = {"s": "short", "l": "long"}[two.length]
-    return (
-        f"{pair.one.rootname} / {pair.two.rootname}   {two.target}  {two.filter}  {length} ({two.exptime:g} s)  "
-        f"post-flash {two.flashlvl:g} e⁻/px  {kind}  r = {aperture:g} px   MJD {pair.mjd:.1f}"
-    )
+    title = set_title(two.target, two.filter, two.length, two.flashlvl, two.ctecorr, aperture)
+    return f"{pair.one.rootname} / {two.rootname}   {title}   MJD {pair.mjd:.1f}"
 
 
 def draw_ratio_ypos(drawing):

@@ -87,7 +87,9 @@ def forget_rejected(database, summary, settings):
     for target in settings.target_list if names else ():
         removed = database.forget(target, names)
         if removed:
-            log.warning("%s: %d exposures that are left out now were removed from the database", target, removed)
+            warning = f"{target}: {removed} exposures that are left out now were removed from the database"
+            log.warning("%s", warning)
+            summary.warnings.append(warning)
 
 
 @contextmanager
