@@ -70,3 +70,34 @@ max_shift = 1.5
 # Data-quality bits of pixels that spoil an aperture: Reed-Solomon error, fill, bad, deviant bias, hot, bad reference,
 # bad flat, charge trap. Saturation (256, 2048) and cosmic rays (4096, 8192) are judged apart.
 bad_dq_bits = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
+
+# ---- Optional: alignment and cosmic rays; these are the defaults -----------------------------------------------------
+
+# TweakReg's parameters and those of its source finding, under TweakReg's own names, for a target, filter and exposure
+# length; '*' stands for all, and what is more specific wins. With a tolerance of 1, TweakReg's default, it can give a
+# wrong fit without a word; sparse short exposures need the separation.
+tweakreg_parameters = {
+    ("*", "*", "*"): {
+        "searchrad": 1.0,  # [arcsec]
+        "searchunits": "arcseconds",
+        "tolerance": 3.0,  # [px]
+        "separation": 5.0,  # [px]
+        "threshold": 100.0,  # [sigma of the sky]
+        "conv_width": 3.5,  # [px]
+        "minobj": 5,
+        "fitgeometry": "rscale",  # 'general' where the catalogue was made with an older distortion solution
+        "nclip": 5,
+        "sigma": 3.0,
+    },
+}
+
+# What is changed, one after the other, where the limits below refuse a fit.
+tweakreg_retries = [
+    {"separation": 0.5, "tolerance": 2.0},
+    {"separation": 3.0, "use_sharp_round": True},
+    {"threshold": 20.0, "use_sharp_round": True},
+]
+
+# A fit must have this many matches and these largest values: rms of the fit and offset of the stars [px], shift
+# [arcsec] and rotation [deg] against the header. What does not stays in newdata.
+alignment_limits = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}

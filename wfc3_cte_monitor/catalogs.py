@@ -7,7 +7,7 @@ import numpy as np
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.records import MasterCatalog
 
-__all__ = ["catalog_path", "read_catalog"]
+__all__ = ["catalog_path", "read_catalog", "check_field"]
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,42 @@ def read_catalog(path, target):
         raise CatalogError(f"{path}: no line with {_COLUMNS}" + (f" ({problems[0]})" if problems else ""))
     ids, *columns = zip(*rows, strict=True)
     return MasterCatalog(target, np.array(ids), *(np.array(column, dtype=float) for column in columns)), problems
+
+
+def check_field(catalog, ra, dec, name):
+    """Say what is wrong with a catalogue whose stars are not where an exposure looks.
+
+    Parameters
+    ----------
+    catalog : `records.MasterCatalog`
+    ra, dec : float
+        Where the exposure looks [deg].
+    name : str
+        Of the exposure.
+
+    Raises
+    ------
+    CatalogError
+        None of its stars is within a quarter of a degree; the message says so, and which other unit would do.
+    """
+    if _near(catalog.ra, catalog.dec, ra, dec):
+        return
+    readings = {
+        "its RA seems to be in hours, multiply it by 15": (15 * catalog.ra, catalog.dec),
+        "its RA and Dec seem to be in radians": (np.degrees(catalog.ra), np.degrees(catalog.dec)),
+        "its RA and Dec seem to be exchanged": (catalog.dec % 360, catalog.ra),
+    }
+    hint = next((hint for hint, place in readings.items() if _near(*place, ra, dec)), "is it of this field?")
+    middle = f"RA {np.median(catalog.ra):.4f}, Dec {np.median(catalog.dec):.4f}"
+    raise CatalogError(
+        f"{name}: looks at RA {ra:.4f}, Dec {dec:.4f}, the catalogue of {catalog.target} is around {middle} deg: {hint}"
+    )
+
+
+def _near(ra, dec, ra0, dec0, radius=0.25):
+    """Whether any of the positions is within `radius` of another; all [deg]."""
+    east = ((ra - ra0 + 180) % 360 - 180) * np.cos(np.radians(dec0))
+    return bool(np.any(np.hypot(east, dec - dec0) < radius))
 
 
 def _parse(line):

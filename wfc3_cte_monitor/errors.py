@@ -8,6 +8,7 @@ __all__ = [
     "UnusableExposureError",
     "NotEnoughPointsError",
     "UndeterminedFitError",
+    "AlignmentError",
 ]
 
 
@@ -82,3 +83,7 @@ class UndeterminedFitError(MonitorError):
 
     def __str__(self):
         return f"the points determine {self.rank} of {self.n_terms} coefficients"
+
+
+class AlignmentError(MonitorError):
+    """drizzlepac broke off; the message is its own."""

@@ -10,7 +10,7 @@ _PRESELECTION_MARGIN = 100.0
 """The distortion of a chip moves its stars by less than this [px]."""
 
 
-def stars_on_chip(wcs, shape, ra, dec):
+def stars_on_chip(wcs, shape, ra, dec, margin=0.5):
     """Positions of the stars that fall on a chip.
 
     The iterative inversion of the distortion diverges for stars far outside the frame, so that the linear part of
@@ -24,6 +24,8 @@ def stars_on_chip(wcs, shape, ra, dec):
         Rows, columns of the chip.
     ra, dec : ndarray, shape (n,)
         [deg]
+    margin : float, optional
+        How far outside the centres of the outermost pixels stars still count [px].
 
     Returns
     -------
@@ -34,11 +36,11 @@ def stars_on_chip(wcs, shape, ra, dec):
     """
     ra, dec = np.asarray(ra, dtype=float), np.asarray(dec, dtype=float)
     # The far half of the sky projects to NaN, which is not inside.
-    index = np.flatnonzero(_inside(*wcs.wcs_world2pix(ra, dec, 0), shape, _PRESELECTION_MARGIN))
+    index = np.flatnonzero(_inside(*wcs.wcs_world2pix(ra, dec, 0), shape, margin + _PRESELECTION_MARGIN))
     if not index.size:
         return index, np.empty(0), np.empty(0)
     x, y = wcs.all_world2pix(ra[index], dec[index], 0, tolerance=1e-5, maxiter=50, quiet=True)
-    inside = _inside(x, y, shape, 0.5)
+    inside = _inside(x, y, shape, margin)
     return index[inside], one_based(x[inside]), one_based(y[inside])
 
 

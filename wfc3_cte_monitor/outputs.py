@@ -240,6 +240,23 @@ def _dress(column):
         column.info.format = ".5f" if word == "mag" else ".4f"
 
 
+def alignment_table(fits):
+    """The table of alignments: one row per `records.Alignment`."""
+    table = Table({name: [getattr(fit, name) for fit in fits] for name in ("imagename", "n_stars", "n_sources")})
+    table["n_matches"] = [fit.n_matches for fit in fits]
+    for k, axis in enumerate("xy"):
+        table[f"rms_{axis}"] = [fit.rms[k] for fit in fits]
+        table[f"offset_{axis}"] = [fit.offset[k] for fit in fits]
+    table["shift"] = [fit.shift for fit in fits]
+    table["rotation"] = [fit.rotation for fit in fits]
+    table["n_checked"], table["n_chance"] = [fit.n_checked for fit in fits], [fit.n_chance for fit in fits]
+    units = {"rms_x": "pix", "rms_y": "pix", "offset_x": "pix", "offset_y": "pix", "shift": "arcsec", "rotation": "deg"}
+    for name, unit in units.items():
+        table[name].unit, table[name].info.format = unit, ".4f"
+    table["n_chance"].info.format = ".1f"
+    return table
+
+
 def write_coefficients(surface, path, meta):
     """Write the nine coefficients for people, and their covariance beside in ``<path without .txt>_covariance.ecsv``.
 

@@ -27,6 +27,7 @@ __all__ = [
     "LineFit",
     "SlopeFit",
     "CteSurface",
+    "Alignment",
 ]
 
 
@@ -113,6 +114,8 @@ class Rejection:
     """The rule, the same words for all files that it leaves out."""
     detail: str = ""
     """What in this file met the rule."""
+    exposure: Exposure | None = field(default=None, compare=False)
+    """What its header says."""
 
     @property
     def imagename(self):
@@ -324,3 +327,36 @@ class CteSurface:
     def errors(self):
         """Standard errors of the coefficients, shape (3, 3)."""
         return np.sqrt(np.diag(self.covariance)).reshape(3, 3)
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """An exposure's fit to a reference catalogue, and how it was checked."""
+
+    imagename: str
+    n_stars: int
+    """Stars of the catalogue on the exposure."""
+    n_sources: int
+    """Sources that TweakReg found."""
+    n_matches: int
+    """Stars of its fit."""
+    rms: tuple
+    """Of the fit in x and y [px]."""
+    shift: float
+    """By which the middle of the field's chip moved [arcsec]."""
+    rotation: float
+    """[deg]"""
+    n_checked: int
+    """Sources within 1 px of where the new WCS puts a star."""
+    n_chance: float
+    """As many would be by chance."""
+    offset: tuple
+    """Median of source minus star in x and y, by the new WCS [px]."""
+
+    @property
+    def summary(self):
+        """One line for the log."""
+        return (
+            f"{self.n_matches} matches, rms {self.rms[0]:.3f} {self.rms[1]:.3f} px, "
+            f"moved {self.shift:.3f} arcsec {self.rotation:+.4f} deg"
+        )

@@ -3,7 +3,7 @@
 import os
 import runpy
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from wfc3_cte_monitor.errors import ConfigurationError
@@ -13,6 +13,27 @@ __all__ = ["Settings", "find_config", "read_settings", "CONFIG_VARIABLE"]
 
 CONFIG_VARIABLE = "UVIS_CTE_CONFIG"
 """Environment variable with the path of the configuration file."""
+
+
+_TWEAKREG = {
+    "searchrad": 1.0,
+    "searchunits": "arcseconds",
+    "tolerance": 3.0,
+    "separation": 5.0,
+    "threshold": 100.0,
+    "conv_width": 3.5,
+    "minobj": 5,
+    "fitgeometry": "rscale",
+    "nclip": 5,
+    "sigma": 3.0,
+}
+_ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}
+_RESERVED_TWEAKREG = frozenset(
+    ("files", "filename", "refcat", "refxcol", "refycol", "refxyunits", "interactive", "updatewcs", "updatehdr")
+    + ("wcsname", "reusename", "writecat", "see2dplot", "residplot", "headerlet", "attach", "hdrname", "clobber")
+    + ("configobj", "refimage", "catfile")
+)
+"""Parameters of TweakReg that the monitor itself sets."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,25 @@ class Settings:
     """How far a centroid may lie from the catalogue position [px]."""
     bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(_TWEAKREG)})
+    """(target, filter, 's' or 'l'), each of which may be '*' for all -> parameters of TweakReg."""
+    tweakreg_retries: tuple = (
+        {"separation": 0.5, "tolerance": 2.0},
+        {"separation": 3.0, "use_sharp_round": True},
+        {"threshold": 20.0, "use_sharp_round": True},
+    )
+    """What is changed, one after the other, where the limits refuse a fit."""
+    alignment_limits: dict = field(default_factory=lambda: dict(_ALIGNMENT_LIMITS))
+    """See `alignment.judge`."""
     config_file: Path | None = None
+
+    def tweakreg_for(self, target, filter_name, length):
+        """TweakReg's parameters for an exposure: a tuple of dictionaries, to be tried in this order."""
+        first = {}
+        for key in sorted(self.tweakreg_parameters, key=lambda key: sum(word != "*" for word in key)):
+            if all(word in ("*", own) for word, own in zip(key, (target, filter_name, length), strict=True)):
+                first |= self.tweakreg_parameters[key]
+        return (first, *(first | retry for retry in self.tweakreg_retries))
 
     @property
     def bins(self):
@@ -67,6 +106,10 @@ class Settings:
     @property
     def path_to_master_cat(self):
         return self.path_to_data / "master_cat" / "final"
+
+    @property
+    def path_to_newdata(self):
+        return self.path_to_data / "newdata"
 
     @property
     def path_to_pa_maps(self):
@@ -262,6 +305,41 @@ def _filter(value):
     return value
 
 
+def _tweakreg(value):
+    if not isinstance(value, Mapping):
+        raise TypeError
+    reserved = _RESERVED_TWEAKREG & set(value)
+    if reserved or not all(isinstance(name, str) for name in value):
+        raise ValueError
+    return dict(value)
+
+
+def _tweakreg_by_set(value):
+    """The parameters given stand on top of the defaults."""
+    if not isinstance(value, Mapping):
+        raise TypeError
+    everywhere = ("*", "*", "*")
+    given = {_set_key(key): _tweakreg(parameters) for key, parameters in value.items()}
+    return given | {everywhere: _TWEAKREG | given.get(everywhere, {})}
+
+
+def _set_key(key):
+    target, filter_name, length = key
+    if not isinstance(key, tuple) or length not in ("*", "s", "l"):
+        raise ValueError
+    return (
+        target if target == "*" else _short_name(target),
+        filter_name if filter_name == "*" else _filter(filter_name),
+        length,
+    )
+
+
+def _limits(value):
+    if not isinstance(value, Mapping) or set(value) - set(_ALIGNMENT_LIMITS):
+        raise TypeError
+    return _ALIGNMENT_LIMITS | {name: _positive(limit) for name, limit in value.items()}
+
+
 def _unit(value):
     if value not in ("mag", "flux"):
         raise ValueError
@@ -288,4 +366,14 @@ _CONVERTERS = {
     "sky_annulus": (_tuple_of(_positive), "(inner radius, outer radius) in pixels"),
     "max_shift": (_positive, "a number of pixels above 0"),
     "bad_dq_bits": (_integer, "an integer of data-quality bits"),
+    "tweakreg_parameters": (
+        _tweakreg_by_set,
+        "a dictionary: (target, filter, 's' or 'l'), each or '*', -> {parameter of TweakReg: value}, without "
+        "those that the monitor sets itself",
+    ),
+    "tweakreg_retries": (
+        lambda value: tuple(_tweakreg(one) for one in value),
+        "a list of dictionaries {parameter of TweakReg: value}",
+    ),
+    "alignment_limits": (_limits, f"a dictionary of numbers above 0 with names from {', '.join(_ALIGNMENT_LIMITS)}"),
 }

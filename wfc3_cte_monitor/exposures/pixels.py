@@ -11,7 +11,7 @@ from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.exposures.files import number, opened, optional_number, text
 from wfc3_cte_monitor.records import ChipImage
 
-__all__ = ["read_chip", "footprint"]
+__all__ = ["read_chip", "read_wcs", "footprint"]
 
 
 def read_chip(path, chip):
@@ -51,6 +51,32 @@ def read_chip(path, chip):
             wcs=wcs,
             pixel_scale=optional_number(sci.header, "IDCSCALE") or _scale_at_reference(wcs),
         )
+
+
+def read_wcs(path):
+    """Read where the chips of an exposure look, without their pixels.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+
+    Returns
+    -------
+    chips : dict
+        EXTVER -> (`astropy.wcs.WCS` with every distortion of the file, (rows, columns)).
+
+    Raises
+    ------
+    UnusableExposureError
+        The file is damaged or has no celestial WCS.
+    """
+    path = Path(path)
+    with opened(path) as hdus:
+        headers = {hdu.ver: hdu.header for hdu in hdus if hdu.name == "SCI"}
+        return {
+            extver: (_full_wcs(path, header, hdus), (header["NAXIS2"], header["NAXIS1"]))
+            for extver, header in headers.items()
+        }
 
 
 def _pixels(path, sci):

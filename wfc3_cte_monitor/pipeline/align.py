@@ -1,0 +1,404 @@
+"""Before step 1: new exposures in newdata are aligned to the master catalogue and move to their program's folder."""
+
+import errno
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.table import Table, vstack
+
+from wfc3_cte_monitor import alignment, outputs
+from wfc3_cte_monitor.catalogs import catalog_path, check_field, read_catalog
+from wfc3_cte_monitor.errors import AlignmentError, CatalogError, MonitorError, UnusableExposureError
+from wfc3_cte_monitor.exposures import find_files, read_exposure, read_wcs
+from wfc3_cte_monitor.matching import stars_on_chip
+from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.records import Alignment, MasterCatalog, Rejection
+from wfc3_cte_monitor.settings import Settings
+
+__all__ = ["align_newdata", "AlignmentSummary", "fit_to_catalog"]
+
+log = logging.getLogger(__name__)
+
+_POINTING_MARGIN = 60.0
+"""Stars this far outside of the frame may truly be on it: the pointing is wrong by an arcsecond or two [px]."""
+_SUFFIXES = ("_flc.fits", "_flt.fits")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs to align one exposure."""
+
+    rootname: str
+    settings: Settings
+    catalogs: dict
+    """Target -> `records.MasterCatalog`, or the error that it cannot be read with."""
+    scratch: Path
+    force: bool
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """What a worker did with one exposure."""
+
+    names: tuple
+    """Files that moved."""
+    program: int
+    visit: str
+    how: str
+    """'aligned', 'aligned already' or 'not aligned' (and why not)."""
+    fit: Alignment | None = None
+    warnings: tuple = ()
+
+
+@dataclass
+class AlignmentSummary:
+    """What came of the files in newdata."""
+
+    found: int = 0
+    moved: list = field(default_factory=list)
+    """`Aligned`"""
+    failures: list = field(default_factory=list)
+    """One line for each file that stays in newdata."""
+    warnings: list = field(default_factory=list)
+
+    @property
+    def visits(self):
+        """(program, visit) of what moved."""
+        return sorted({(one.program, one.visit) for one in self.moved})
+
+    def lines(self):
+        """The closing summary, line by line."""
+        by_kind = {kind: [one for one in self.moved if one.how.startswith(kind)] for kind in _KINDS}
+        return [
+            "Alignment",
+            f"  files in newdata     {self.found:5d}",
+            *(f"  {kind:<19}  {sum(len(one.names) for one in done):5d}" for kind, done in by_kind.items()),
+            f"  stay in newdata      {len(self.failures):5d}",
+            *(f"    {line}" for line in self.failures),
+            f"  warnings             {len(self.warnings):5d}",
+            *(f"    {line}" for line in self.warnings),
+        ]
+
+
+_KINDS = ("aligned to", "aligned already", "left out by rule")
+
+
+def align_newdata(settings, jobs=1, force=False):
+    """Align what lies in newdata, and move it to the folders of its programs.
+
+    Parameters
+    ----------
+    settings : `settings.Settings`
+    jobs : int, optional
+        Processes.
+    force : bool, optional
+        Align again what was aligned already.
+
+    Returns
+    -------
+    summary : `AlignmentSummary`
+        A file that cannot be aligned stays where it is, as it is.
+
+    Raises
+    ------
+    ConfigurationError
+        An output folder cannot be written.
+    """
+    summary = AlignmentSummary()
+    files = find_files(settings.path_to_newdata)
+    summary.found = len(files)
+    if not files:
+        return summary
+    for name in ("tweakreg", "tempfiles"):
+        outputs.make_folder(settings.path_to_outputs / name)
+    rootnames = sorted({path.name[: -len(_SUFFIXES[0])] for path in files})
+    with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles", ignore_cleanup_errors=True) as scratch:
+        catalogs = _catalogs(settings)
+        tasks = [Task(rootname, settings, catalogs, Path(scratch), force) for rootname in rootnames]
+        for task, done, error in progress(in_order(align_exposure, tasks, jobs), len(tasks), "alignment"):
+            _note(task, done, error, summary)
+    _write_table(summary, settings.path_to_outputs / "tweakreg" / "alignments.txt")
+    return summary
+
+
+def _catalogs(settings):
+    """Target -> catalogue, or what is wrong with it, which concerns only the exposures of that target."""
+    catalogs = {}
+    for target in settings.target_list:
+        try:
+            catalogs[target], _ = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
+        except CatalogError as error:
+            catalogs[target] = error
+    return catalogs
+
+
+def _note(task, done, error, summary):
+    if error:
+        problem = error if isinstance(error, MonitorError) else unexpected(task.rootname, error)
+        log.error("stays in newdata: %s", problem)
+        summary.failures.append(str(problem))
+        return
+    fit = f": {done.fit.summary}" if done.fit else ""
+    log.info("%s to %d: %s%s", ", ".join(done.names), done.program, done.how, fit)
+    for warning in done.warnings:
+        log.warning("%s", warning)
+    summary.moved.append(done)
+    summary.warnings += done.warnings
+
+
+def _write_table(summary, path):
+    """The numbers of all alignments so far, one row per FLC, those of this run in place of older ones."""
+    fits_done = [one.fit for one in summary.moved if one.fit]
+    if not fits_done:
+        return
+    table = outputs.alignment_table(fits_done)
+    if path.is_file():
+        before = Table.read(path, format="ascii.ecsv")
+        table = vstack([before[~np.isin(before["imagename"], table["imagename"])], table], metadata_conflicts="silent")
+    table.sort("imagename")
+    outputs.write_table(table, path)
+
+
+# ---- One exposure ----------------------------------------------------------------------------------------------------
+
+
+def align_exposure(task):
+    """Align one exposure, its FLC and its FLT, and move them.
+
+    Parameters
+    ----------
+    task : `Task`
+
+    Returns
+    -------
+    done : `Aligned`
+
+    Raises
+    ------
+    UnusableExposureError
+        It stays in newdata.
+    """
+    new = {suffix: task.settings.path_to_newdata / (task.rootname + suffix) for suffix in _SUFFIXES}
+    new = {suffix: path for suffix, path in new.items() if path.is_file()}
+    read = {suffix: read_exposure(path, task.settings) for suffix, path in new.items()}
+    exposure, reason = _identity(read)
+    home = _home(exposure, task.settings)
+    if reason and not _can_be_aligned(exposure, reason, task):
+        return _moved(new, home, exposure, f"left out by rule ({reason.reason})")
+    try:
+        how, fit, warnings = _align_files(exposure, new, home, task)
+    except UnusableExposureError as error:
+        if not reason:
+            raise
+        # The rules leave it out of every result, so that its place in newdata would be taken for nothing.
+        return _moved(new, home, exposure, f"left out by rule ({reason.reason})", None, (f"not aligned: {error}",))
+    return _moved(new, home, exposure, how, fit, warnings)
+
+
+def _identity(read):
+    """What the exposure is, and the rule that leaves it out, if one does."""
+    one = next(iter(read.values()))
+    reason = next((found for found in read.values() if isinstance(found, Rejection)), None)
+    return (one.exposure if isinstance(one, Rejection) else one), reason
+
+
+def _home(exposure, settings):
+    if exposure.program not in settings.program_list:
+        raise UnusableExposureError(
+            exposure.path.name, f"PROPOSID {exposure.program} is not in program_list; add it there, or remove the file"
+        )
+    return settings.path_to_data / str(exposure.program)
+
+
+def _can_be_aligned(exposure, reason, task):
+    """Whole frames of a field with a master catalogue can be, whatever rule leaves them out."""
+    known = isinstance(task.catalogs.get(exposure.target), MasterCatalog)
+    return known and reason.reason not in ("subarray", "binned", "filter not in filter_list")
+
+
+def _moved(new, home, exposure, how, fit=None, warnings=()):
+    home.mkdir(exist_ok=True)
+    for path in new.values():
+        _move(path, home / path.name)
+    return Aligned(tuple(p.name for p in new.values()), exposure.program, exposure.visit, how, fit, tuple(warnings))
+
+
+def _align_files(exposure, new, home, task):
+    """Align the files where they lie; returns how, the fit and warnings."""
+    flc = new.get("_flc.fits") or home / (task.rootname + "_flc.fits")
+    flt = new.get("_flt.fits") or home / (task.rootname + "_flt.fits")
+    if not flc.is_file():
+        raise UnusableExposureError(flt.name, "no FLC beside it, which it is aligned with; retrieve it")
+    host = alignment.host_in(task.scratch)
+    host.clear()
+    image, fit = host.folder / flc.name, None
+    if _is_aligned(flc) and not task.force:
+        _copy(flc, image)
+        alignment.write_headerlet(host, image)
+    else:
+        fit = _fit_master(exposure, flc, host, task)
+        _publish(image, flc)
+    warnings = [] if flt.is_file() else [f"{flc.name}: no FLT beside it"]
+    if flt.is_file() and (fit or not _is_aligned(flt)):
+        _give_headerlet(flt, image, host)
+    how = f"aligned to {exposure.target}_master" if fit else "aligned already"
+    return how, fit, warnings
+
+
+def _is_aligned(path):
+    with fits.open(path) as hdus:
+        return alignment.is_aligned(hdus)
+
+
+def _fit_master(exposure, flc, host, task):
+    catalog = task.catalogs.get(exposure.target)
+    if not isinstance(catalog, MasterCatalog):
+        raise UnusableExposureError(flc.name, str(catalog or f"no master catalogue of {exposure.target}"))
+    attempts = task.settings.tweakreg_for(exposure.target, exposure.filter, exposure.length)
+    try:
+        return fit_to_catalog(exposure, flc, catalog, attempts, task.settings.alignment_limits, host)
+    finally:
+        stem = flc.name.removesuffix(".fits")
+        for name, product in alignment.products_of(host.folder, stem).items():
+            _publish(product, task.settings.path_to_outputs / "tweakreg" / name)
+
+
+def _give_headerlet(flt, image, host):
+    copy = host.folder / flt.name
+    _copy(flt, copy)
+    try:
+        alignment.apply_headerlet(host, copy, alignment.headerlet_path(image))
+        _check_same_wcs(image, copy)
+    except AlignmentError as error:
+        raise UnusableExposureError(flt.name, f"does not take the WCS of its FLC ({error})") from error
+    _publish(copy, flt)
+
+
+def _check_same_wcs(one, other):
+    for extver, (wcs, shape) in read_wcs(one).items():
+        corners = np.array([[1, 1], [shape[1], shape[0]]])
+        again = read_wcs(other)[extver][0].all_pix2world(corners, 1)
+        if not np.allclose(wcs.all_pix2world(corners, 1), again, rtol=0, atol=1e-8):
+            raise AlignmentError(f"the WCS of SCI,{extver} differs afterwards; are both calibrated alike?")
+
+
+# ---- The fit ---------------------------------------------------------------------------------------------------------
+
+
+def fit_to_catalog(exposure, flc, catalog, attempts, limits, host):
+    """Align a copy of an FLC, in the host's scratch folder, to a catalogue.
+
+    Parameters
+    ----------
+    exposure : `records.Exposure`
+    flc : `pathlib.Path`
+        It stays as it is.
+    catalog : `records.MasterCatalog`
+    attempts : sequence of dict
+        TweakReg's parameters; the next are tried where the limits refuse the fit of those before.
+    limits : dict
+        See `alignment.judge`.
+    host : `alignment.Host`
+
+    Returns
+    -------
+    fit : `records.Alignment`
+
+    Raises
+    ------
+    UnusableExposureError
+        No fit can be trusted.
+    """
+    before = read_wcs(flc)
+    near = _stars(before, catalog, _POINTING_MARGIN)
+    index = np.unique(np.concatenate([star for star, _ in near.values()]))
+    if len(index) < limits["matches"]:
+        check_field(catalog, *before[1][0].wcs.crval, flc.name)
+        raise UnusableExposureError(
+            flc.name, f"{len(index)} stars of {catalog.target}_master fall on it, {limits['matches']} are needed"
+        )
+    refused = []
+    for parameters in attempts:
+        host.clear()
+        _copy(flc, host.folder / flc.name)
+        try:
+            fit = _one_fit(exposure, before, catalog, index, parameters, host)
+        except AlignmentError as error:
+            refused.append(str(error))
+            continue
+        reasons = alignment.judge(fit, limits)
+        if not reasons:
+            return fit
+        refused.append("; ".join(reasons))
+        log.debug("%s: fit refused: %s", flc.name, refused[-1])
+    raise UnusableExposureError(flc.name, f"TweakReg's fit cannot be trusted: {refused[0]}")
+
+
+def _one_fit(exposure, before, catalog, index, parameters, host):
+    image = host.folder / exposure.imagename
+    stem = image.name.removesuffix(".fits")
+    alignment.align(host, image, catalog.ra[index], catalog.dec[index], parameters)
+    n_matches, rms = alignment.read_solution(host.folder / f"{stem}_catalog_fit.match")
+    after = read_wcs(image)
+    stars = {extver: positions for extver, (_, positions) in _stars(after, catalog, 0.5).items()}
+    sources = alignment.read_sources(host.folder, stem)
+    shapes = {extver: shape for extver, (_, shape) in after.items()}
+    n_checked, n_chance, offset = alignment.check_solution(sources, stars, shapes)
+    fullest = max(stars, key=lambda extver: len(stars[extver]))
+    shift, rotation = alignment.displacement(before[fullest][0], after[fullest][0], shapes[fullest])
+    return Alignment(
+        imagename=image.name,
+        n_stars=sum(map(len, stars.values())),
+        n_sources=sum(map(len, sources.values())),
+        n_matches=n_matches,
+        rms=rms,
+        shift=shift,
+        rotation=rotation,
+        n_checked=n_checked,
+        n_chance=float(n_chance),
+        offset=tuple(map(float, offset)),
+    )
+
+
+def _stars(chips, catalog, margin):
+    """EXTVER -> (indices of the stars on a chip, their positions of shape (n, 2), 1-based [px])."""
+    found = {}
+    for extver, (wcs, shape) in chips.items():
+        index, x, y = stars_on_chip(wcs, shape, catalog.ra, catalog.dec, margin)
+        found[extver] = index, np.column_stack([x, y])
+    return found
+
+
+# ---- Files -----------------------------------------------------------------------------------------------------------
+
+
+def _copy(source, destination):
+    """A copy that can be written, even of a file that cannot."""
+    shutil.copyfile(source, destination)
+
+
+def _publish(source, destination):
+    """Copy a file to its place, where it appears as a whole."""
+    try:
+        outputs.replace_file(destination, lambda new: shutil.copyfile(source, new))
+    except OSError as error:
+        raise UnusableExposureError(destination.name, f"cannot be written ({error.strerror})") from error
+
+
+def _move(path, destination):
+    """Move a file, also to another file system: whole, in one place or the other."""
+    try:
+        path.replace(destination)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise UnusableExposureError(
+                path.name, f"cannot be moved to {destination.parent} ({error.strerror})"
+            ) from error
+        _publish(path, destination)
+        path.unlink()
