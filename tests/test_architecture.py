@@ -17,7 +17,18 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
-    *("settings", "exposures", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes", "surface"),
+    *(
+        "settings",
+        "exposures",
+        "alignment",
+        "cosmic_rays",
+        "catalogs",
+        "matching",
+        "photometry",
+        "pairing",
+        "slopes",
+        "surface",
+    ),
     *("database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
@@ -30,7 +41,9 @@ HOMES = {
     "matplotlib": {"plots"},
     "argparse": {"commands"},
     "sep": {"photometry"},
-    "scipy.spatial": {"photometry"},
+    "scipy.spatial": {"photometry", "alignment"},
+    "drizzlepac": {"alignment"},
+    "stwcs": {"alignment"},
     "sqlite3": {"database"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},

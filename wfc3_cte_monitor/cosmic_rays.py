@@ -1,9 +1,15 @@
-"""Cosmic rays, which calwf3 does not flag in FLT and FLC."""
+"""Cosmic rays, which calwf3 does not flag in FLT and FLC: found in one exposure, and masks of them."""
 
 import astroscrappy
 import numpy as np
+from astropy.io import fits
 
-__all__ = ["find_cosmic_rays"]
+from wfc3_cte_monitor.errors import UnusableExposureError
+
+__all__ = ["find_cosmic_rays", "read_mask", "masked_in_cores"]
+
+CORE_RADIUS = 2.0
+"""Of a star image [px]."""
 
 _SIGCLIP, _OBJLIM = 5.0, 6.0
 """Significance of a hit, and its contrast to the fine structure of a star.
@@ -43,3 +49,63 @@ def find_cosmic_rays(image, good):
         cleantype="medmask",
     )
     return hit
+
+
+def read_mask(path, shape):
+    """Read a cosmic-ray mask of AstroDrizzle's.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+    shape : tuple
+        Rows, columns of the chip.
+
+    Returns
+    -------
+    hit : ndarray of bool, shape `shape`
+
+    Raises
+    ------
+    UnusableExposureError
+        It is damaged, or of another shape.
+    """
+    advice = "run run_adriz again, or use --maskcr n"
+    try:
+        good = fits.getdata(path)
+    except (OSError, TypeError, ValueError) as error:
+        raise UnusableExposureError(path.name, f"not a cosmic-ray mask ({error}); {advice}") from error
+    if good is None or good.shape != tuple(shape):
+        found = "no image" if good is None else f"{good.shape}"
+        raise UnusableExposureError(path.name, f"is {found}, the chip is {tuple(shape)}; {advice}")
+    return good == 0
+
+
+def masked_in_cores(hit, saturated, x, y):
+    """How much of the star images a mask takes, beside how much it takes of all pixels.
+
+    A mask that finds cosmic rays alone takes as much of the one as of the other.
+
+    Parameters
+    ----------
+    hit, saturated : ndarray of bool, shape (rows, columns)
+    x, y : ndarray, shape (n,)
+        Of stars, 1-based [px]. Those with a saturated pixel in their core are left out.
+
+    Returns
+    -------
+    in_cores, overall : float
+        Fractions of the pixels within 2 px of the stars, and of all pixels; NaN where there are none.
+    n_stars : int
+    """
+    rows, columns = hit.shape
+    reach = int(CORE_RADIUS) + 1
+    dy, dx = (offset.ravel() for offset in np.mgrid[-reach : reach + 1, -reach : reach + 1])
+    i, j = np.rint(y).astype(int) - 1, np.rint(x).astype(int) - 1
+    row, column = i[:, None] + dy, j[:, None] + dx
+    near = np.hypot(row + 1 - y[:, None], column + 1 - x[:, None]) <= CORE_RADIUS
+    near &= (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+    row, column = row.clip(0, rows - 1), column.clip(0, columns - 1)
+    clean = near.any(axis=1) & ~(saturated[row, column] & near).any(axis=1)
+    core = near & clean[:, None]
+    in_cores = hit[row, column][core].mean() if core.any() else np.nan
+    return float(in_cores), float(hit.mean()), int(clean.sum())

@@ -1,10 +1,11 @@
-"""Which master stars lie on a chip, and where: vectorised, through the full distortion."""
+"""Which master stars lie on a chip, and where, and what two exposures both see: through the full distortion."""
 
 import numpy as np
+from scipy.ndimage import zoom
 
 from wfc3_cte_monitor.uvis import one_based
 
-__all__ = ["stars_on_chip"]
+__all__ = ["stars_on_chip", "seen_by_others"]
 
 _PRESELECTION_MARGIN = 100.0
 """The distortion of a chip moves its stars by less than this [px]."""
@@ -42,6 +43,34 @@ def stars_on_chip(wcs, shape, ra, dec, margin=0.5):
     x, y = wcs.all_world2pix(ra[index], dec[index], 0, tolerance=1e-5, maxiter=50, quiet=True)
     inside = _inside(x, y, shape, margin)
     return index[inside], one_based(x[inside]), one_based(y[inside])
+
+
+def seen_by_others(wcs, shape, others, step=32):
+    """Which pixels of a chip look at sky that another exposure sees, too.
+
+    Parameters
+    ----------
+    wcs : `astropy.wcs.WCS`
+    shape : tuple
+        Rows, columns of the chip.
+    others : iterable of (wcs, shape)
+        Chips of other exposures.
+    step : int, optional
+        Every so many pixels the sky is asked; between them the answer is interpolated [px].
+
+    Returns
+    -------
+    seen : ndarray of bool, shape `shape`
+    """
+    rows, columns = (np.linspace(0, size - 1, max(2, size // step + 1)) for size in shape)
+    y, x = np.meshgrid(rows, columns, indexing="ij")
+    ra, dec = wcs.all_pix2world(x.ravel(), y.ravel(), 0)
+    seen = np.zeros(x.size, dtype=bool)
+    for other, other_shape in others:
+        index, _, _ = stars_on_chip(other, other_shape, ra, dec)
+        seen[index] = True
+    grid = seen.reshape(x.shape).astype(np.float32)
+    return zoom(grid, np.array(shape) / grid.shape, order=1, grid_mode=True, mode="nearest") > 0.99
 
 
 def _inside(x, y, shape, margin):

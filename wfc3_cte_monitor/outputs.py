@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
 from wfc3_cte_monitor.records import StarPositions
@@ -28,7 +28,8 @@ FOLDERS = {
     "most_recent is the last of them.",
     "photom": "Coordinates (.coo), photometry (.mag) and diagnostic pictures of every exposure.",
     "tempfiles": "Files of the run that is going on. Nothing in here is needed when none is.",
-    "tweakreg": "Intermediate files and diagnostic pictures of the alignment.",
+    "tweakreg": "Pictures, matches, headerlet and log of every alignment; alignments.txt has their numbers.",
+    "crmasks": "Cosmic-ray masks of AstroDrizzle, 0 for hits; crmasks.txt says how much of the stars they take.",
     "logs": "One log file per run.",
 }
 """The folders of the output tree, and what their READMEs say."""
@@ -242,19 +243,45 @@ def _dress(column):
 
 def alignment_table(fits):
     """The table of alignments: one row per `records.Alignment`."""
-    table = Table({name: [getattr(fit, name) for fit in fits] for name in ("imagename", "n_stars", "n_sources")})
-    table["n_matches"] = [fit.n_matches for fit in fits]
+    counts = ("imagename", "n_stars", "n_sources", "n_matches", "n_checked")
+    table = Table({name: [getattr(fit, name) for fit in fits] for name in counts})
     for k, axis in enumerate("xy"):
         table[f"rms_{axis}"] = [fit.rms[k] for fit in fits]
         table[f"offset_{axis}"] = [fit.offset[k] for fit in fits]
-    table["shift"] = [fit.shift for fit in fits]
-    table["rotation"] = [fit.rotation for fit in fits]
-    table["n_checked"], table["n_chance"] = [fit.n_checked for fit in fits], [fit.n_chance for fit in fits]
+    for name in ("shift", "rotation", "n_chance"):
+        table[name] = [getattr(fit, name) for fit in fits]
     units = {"rms_x": "pix", "rms_y": "pix", "offset_x": "pix", "offset_y": "pix", "shift": "arcsec", "rotation": "deg"}
     for name, unit in units.items():
-        table[name].unit, table[name].info.format = unit, ".4f"
-    table["n_chance"].info.format = ".1f"
+        table[name].unit = unit
     return table
+
+
+def mask_table(masks):
+    """The table of cosmic-ray masks: one row per `records.MaskReport`."""
+    names = ("imagename", "chip", "n_exposures", "overall", "in_cores", "n_stars", "sky")
+    table = Table({name: [getattr(mask, name) for mask in masks] for name in names})
+    table["sky"].unit = "electron / pix"
+    return table
+
+
+def update_table(table, path, key):
+    """Write a table to a file that grows from run to run: its rows replace those of the same key.
+
+    Parameters
+    ----------
+    table : `astropy.table.Table`
+    path : `pathlib.Path`
+    key : str
+        Name of a column.
+    """
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column[:] = np.round(column, 5)
+    if path.is_file():
+        before = Table.read(path, format="ascii.ecsv")
+        table = vstack([before[~np.isin(before[key], table[key])], table], metadata_conflicts="silent")
+    table.sort(key)
+    write_table(table, path)
 
 
 def write_coefficients(surface, path, meta):

@@ -28,6 +28,7 @@ __all__ = [
     "SlopeFit",
     "CteSurface",
     "Alignment",
+    "MaskReport",
 ]
 
 
@@ -360,3 +361,20 @@ class Alignment:
             f"{self.n_matches} matches, rms {self.rms[0]:.3f} {self.rms[1]:.3f} px, "
             f"moved {self.shift:.3f} arcsec {self.rotation:+.4f} deg"
         )
+
+
+@dataclass(frozen=True)
+class MaskReport:
+    """A cosmic-ray mask of one chip of an exposure, and what it does to stars."""
+
+    imagename: str
+    chip: int
+    n_exposures: int
+    """That it was made from."""
+    in_cores: float
+    """Fraction of the pixels within 2 px of unsaturated catalogue stars; NaN where there is none."""
+    overall: float
+    """Fraction of all pixels that it takes."""
+    n_stars: int
+    sky: float
+    """MDRIZSKY [e-/px]."""

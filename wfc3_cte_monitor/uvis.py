@@ -23,6 +23,7 @@ __all__ = [
     "exposure_length",
     "target_of",
     "is_off_field",
+    "crmask_name",
     "one_based",
     "zero_based",
 ]
@@ -52,6 +53,11 @@ _ROOTNAME = re.compile(r"i[a-z0-9]{8}")
 def sci_extver(chip):
     """EXTVER of a chip's SCI, ERR and DQ extensions: UVIS2 comes first in the file."""
     return {2: 1, 1: 2}[chip]
+
+
+def crmask_name(rootname, extver):
+    """'iabc01xyq_sci1_crmask.fits': AstroDrizzle's name of a cosmic-ray mask; sci1 is UVIS2, sci2 is UVIS1."""
+    return f"{rootname}_sci{extver}_crmask.fits"
 
 
 def rows_to_amplifier(y, chip, n_rows=ROWS):

@@ -1,6 +1,6 @@
 """TweakReg, headerlets and AstroDrizzle: the only room that knows drizzlepac and stwcs."""
 
-from wfc3_cte_monitor.alignment.drizzle import drizzle_mosaic, find_sky, make_masks, mask_name, read_sky
+from wfc3_cte_monitor.alignment.drizzle import drizzle_mosaic, find_sky, make_masks, read_sky
 from wfc3_cte_monitor.alignment.headerlets import apply_headerlet, headerlet_path, is_aligned, write_headerlet
 from wfc3_cte_monitor.alignment.host import Host, host_in
 from wfc3_cte_monitor.alignment.solution import check_solution, displacement, judge, read_solution
@@ -19,7 +19,6 @@ __all__ = [
     "is_aligned",
     "judge",
     "make_masks",
-    "mask_name",
     "products_of",
     "read_sky",
     "read_solution",

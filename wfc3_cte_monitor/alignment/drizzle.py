@@ -4,19 +4,15 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3_cte_monitor.errors import AlignmentError
+from wfc3_cte_monitor.uvis import crmask_name
 
-__all__ = ["make_masks", "find_sky", "drizzle_mosaic", "mask_name", "read_sky"]
+__all__ = ["make_masks", "find_sky", "drizzle_mosaic", "read_sky"]
 
 _COMMON = {"updatewcs": False, "clean": False, "context": False, "build": False, "num_cores": 1, "preserve": False}
 _GOOD_BITS = "16,32,64"
 """Hot and warm pixels and charge trails are as good as others to tell a cosmic ray."""
 _NO_STEP = dict.fromkeys(("static", "driz_separate", "median", "blot", "driz_cr", "driz_combine"), False)
 _AMPLIFIERS = "ABCD"
-
-
-def mask_name(rootname, extver):
-    """'iabc01xyq_sci1_crmask.fits': AstroDrizzle's own name; sci1 is UVIS2, sci2 is UVIS1."""
-    return f"{rootname}_sci{extver}_crmask.fits"
 
 
 def make_masks(host, names):
@@ -47,7 +43,7 @@ def make_masks(host, names):
         driz_sep_bits=_GOOD_BITS,
         **_COMMON,
     )
-    missing = [name for name in names if not (host.folder / mask_name(name.partition("_")[0], 1)).is_file()]
+    missing = [name for name in names if not (host.folder / crmask_name(name.partition("_")[0], 1)).is_file()]
     if missing:
         raise AlignmentError(f"AstroDrizzle wrote no mask for {', '.join(missing)}")
 

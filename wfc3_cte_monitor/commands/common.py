@@ -17,6 +17,7 @@ __all__ = [
     "add_jobs",
     "load_settings",
     "positive_int",
+    "visit",
     "yes_no",
     "logging_to_terminal",
     "guarded",
@@ -60,6 +61,13 @@ def positive_int(text):
 
 
 positive_int.__name__ = "whole number"
+
+
+def visit(text):
+    """'3' and '03' are visit 03."""
+    if not text.isalnum() or len(text) > 2:
+        raise argparse.ArgumentTypeError(f"a visit has one or two letters or digits, not {text!r}")
+    return text.lower().zfill(2)
 
 
 def yes_no(text):

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from wfc3_cte_monitor import __version__, pipeline
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, yes_no
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, visit, yes_no
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
 
@@ -41,7 +41,7 @@ def parser():
         help="all, last (newest listed program that has data), 180 (the same-chip set) or a program number",
     )
     p.add_argument(
-        "--v", nargs="+", default=[], type=_visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
+        "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
     p.add_argument(
         "--i",
@@ -88,6 +88,28 @@ def parser():
         help="do photometry (default y); with n that of the database is used",
     )
     p.add_argument(
+        "--dotweak",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="first align what lies in newdata and move it to its program (default y); see uvis_external_cte "
+        "run_tweakreg",
+    )
+    p.add_argument(
+        "--doadriz",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="make cosmic-ray masks for the visits that came from newdata (default y); see uvis_external_cte run_adriz",
+    )
+    p.add_argument(
+        "--maskcr",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="use the cosmic-ray masks where there are any (default y); else an exposure's own pixels must tell",
+    )
+    p.add_argument(
         "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
     )
     p.add_argument(
@@ -105,13 +127,6 @@ def parser():
     return p
 
 
-def _visit(text):
-    """'3' and '03' are visit 03."""
-    if not text.isalnum() or len(text) > 2:
-        raise argparse.ArgumentTypeError(f"a visit has one or two letters or digits, not {text!r}")
-    return text.lower().zfill(2)
-
-
 def request_of(args, settings):
     """What the arguments ask for.
 
@@ -124,8 +139,9 @@ def request_of(args, settings):
         raise ConfigurationError("--pr 180: the same-chip set is not built yet, it comes with a later version")
     if args.irafphot:
         raise ConfigurationError("--irafphot y: photometry by IRAF is not built yet, it comes with a later version")
+    choose_programs(args.pr, settings)  # A wrong name is said before anything is done.
     return pipeline.Request(
-        programs=choose_programs(args.pr, settings),
+        programs=args.pr,
         visits=tuple(args.v),
         aprads=_chosen("--ap", args.ap, settings.aprads, "aprads"),
         plots=() if "none" in args.pl else tuple(args.pl),
@@ -136,6 +152,9 @@ def request_of(args, settings):
         ctecorr=_CTECORR[args.ctecorr],
         copy_outputs=args.ao,
         jobs=args.jobs,
+        maskcr=args.maskcr,
+        tweak=args.dotweak,
+        adriz=args.doadriz,
     )
 
 

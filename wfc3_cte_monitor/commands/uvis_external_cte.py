@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands import setup
+from wfc3_cte_monitor.commands import preparation, setup
 from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, positive_int
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import CatalogError
@@ -28,6 +28,7 @@ def parser():
     setup.add_parser(commands)
     _add_database(commands)
     _add_populate(commands)
+    preparation.add_parsers(commands)
     _add_simulate(commands)
     return p
 
@@ -138,6 +139,12 @@ def _add_simulate(commands):
         help="columns of a chip (default 256; only rows matter to CTE)",
     )
     p.add_argument("--full-frame", action="store_true", help="all 4096 columns")
+    p.add_argument(
+        "--archive",
+        action="store_true",
+        help="as the archive delivers them: all exposures in FOLDER/archive, their pointing wrong by up to 0.5 arcsec "
+        "and 0.05 degrees, nothing in data; the master catalogues lie beside the truth",
+    )
     p.add_argument("--oddities", action="store_true", help="add exposures that the monitor must leave out")
     add_jobs(p)
     p.set_defaults(run=_simulate)
@@ -150,6 +157,7 @@ def _simulate(args):
         flashlvls=tuple(args.flashlvl),
         lengths=tuple(args.lengths),
         oddities=args.oddities,
+        **({"wcs_error": 0.5, "roll_error": 0.05} if args.archive else {}),
     )
     total = sum(len(exposure.variants) for exposure in plan)
     with tqdm(total=total, unit="file", disable=not sys.stderr.isatty()) as bar:
@@ -159,11 +167,13 @@ def _simulate(args):
             seed=args.seed,
             n_columns=args.columns,
             full_frame=args.full_frame,
+            archive=args.archive,
             jobs=args.jobs,
             progress=lambda path: bar.update(),
         )
     config = setup.set_up(setup.default_answers(args.destination.resolve()), keep_config=True)
-    print(f"{len(paths)} exposures in {args.destination / 'data'}, the truth in {args.destination / 'truth'}")
+    folder = args.destination / ("archive" if args.archive else "data")
+    print(f"{len(paths)} exposures in {folder}, the truth in {args.destination / 'truth'}")
     print(f"run_uvis_external_cte --pr all --config {config}   (or export {CONFIG_VARIABLE}={config})")
     return 0
 

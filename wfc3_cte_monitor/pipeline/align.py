@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table, vstack
 
 from wfc3_cte_monitor import alignment, outputs
 from wfc3_cte_monitor.catalogs import catalog_path, check_field, read_catalog
@@ -123,7 +122,10 @@ def align_newdata(settings, jobs=1, force=False):
         tasks = [Task(rootname, settings, catalogs, Path(scratch), force) for rootname in rootnames]
         for task, done, error in progress(in_order(align_exposure, tasks, jobs), len(tasks), "alignment"):
             _note(task, done, error, summary)
-    _write_table(summary, settings.path_to_outputs / "tweakreg" / "alignments.txt")
+    fits_done = [one.fit for one in summary.moved if one.fit]
+    if fits_done:
+        table = outputs.alignment_table(fits_done)
+        outputs.update_table(table, settings.path_to_outputs / "tweakreg" / "alignments.txt", "imagename")
     return summary
 
 
@@ -150,19 +152,6 @@ def _note(task, done, error, summary):
         log.warning("%s", warning)
     summary.moved.append(done)
     summary.warnings += done.warnings
-
-
-def _write_table(summary, path):
-    """The numbers of all alignments so far, one row per FLC, those of this run in place of older ones."""
-    fits_done = [one.fit for one in summary.moved if one.fit]
-    if not fits_done:
-        return
-    table = outputs.alignment_table(fits_done)
-    if path.is_file():
-        before = Table.read(path, format="ascii.ecsv")
-        table = vstack([before[~np.isin(before["imagename"], table["imagename"])], table], metadata_conflicts="silent")
-    table.sort("imagename")
-    outputs.write_table(table, path)
 
 
 # ---- One exposure ----------------------------------------------------------------------------------------------------

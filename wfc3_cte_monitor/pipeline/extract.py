@@ -8,7 +8,7 @@ import numpy as np
 
 from wfc3_cte_monitor import outputs, photometry
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
+from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, read_mask
 from wfc3_cte_monitor.database import fileinfo_row
 from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposureError
 from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip
@@ -18,6 +18,7 @@ from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_diagnostic
 from wfc3_cte_monitor.records import Exposure, MasterCatalog, Photometry
 from wfc3_cte_monitor.settings import Settings
+from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
 __all__ = ["master_catalogs", "extract_exposures", "extract"]
 
@@ -39,6 +40,7 @@ class Task:
     settings: Settings
     find: bool
     photometry: bool
+    maskcr: bool
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _fill_master_table(target, database, settings, summary):
 def extract_exposures(exposures, catalogs, database, request, settings, summary):
     """Extract exposures in parallel; store each as a whole, in their order."""
     tasks = [
-        Task(exposure, catalogs[exposure.target], settings, request.find, request.photometry)
+        Task(exposure, catalogs[exposure.target], settings, request.find, request.photometry, request.maskcr)
         for exposure in exposures
         if exposure.target in catalogs
     ]
@@ -148,7 +150,8 @@ def extract(task):
     meta = _meta(exposure, image, settings)
     coo_path = folder / f"{stem}.coo"
     positions, coo = _find(image, task, meta) if task.find else (_found_before(image, coo_path), None)
-    measured = _measure(image, positions, settings) if task.photometry else None
+    mask_path = _mask_path(task) if task.photometry else None
+    measured = _measure(image, positions, settings, mask_path) if task.photometry else None
     if measured is not None:
         _check_stars_seen(exposure, measured, settings.max_shift)
     # Written only now, so that an exposure that fails leaves nothing behind.
@@ -158,7 +161,7 @@ def extract(task):
         return Extraction(None, {}, len(positions))
     outputs.write_table(outputs.photometry_table(measured, meta), folder / f"{stem}.mag")
     _draw(image, measured, exposure, folder / "diagnostics" / f"{stem}.png")
-    return Extraction(measured, _fileinfo(folder, stem, image, measured), len(measured))
+    return Extraction(measured, _fileinfo(folder, stem, image, measured, mask_path), len(measured))
 
 
 def _find(image, task, meta):
@@ -182,9 +185,18 @@ def _found_before(image, path):
     return positions
 
 
-def _measure(image, positions, settings):
+def _mask_path(task):
+    """The cosmic-ray mask of the exposure, None where there is none or it is not wanted."""
+    exposure = task.exposure
+    name = crmask_name(exposure.rootname, sci_extver(exposure.chip))
+    path = task.settings.path_to_outputs / "crmasks" / name
+    return path if task.maskcr and path.is_file() else None
+
+
+def _measure(image, positions, settings, mask_path):
     masks = photometry.pixel_masks(image, settings.bad_dq_bits)
-    masks = photometry.pixel_masks(image, settings.bad_dq_bits, find_cosmic_rays(image, ~masks.bad))
+    hit = read_mask(mask_path, image.data.shape) if mask_path else find_cosmic_rays(image, ~masks.bad)
+    masks = photometry.pixel_masks(image, settings.bad_dq_bits, hit)
     area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
     return photometry.measure(image, masks, positions, area, settings.aprads, settings.sky_annulus)
 
@@ -233,13 +245,14 @@ def _meta(exposure, image, settings):
     }
 
 
-def _fileinfo(folder: Path, stem, image, measured):
+def _fileinfo(folder: Path, stem, image, measured, mask_path):
     corners = footprint(image)
     return {
         "PHOTPATH": str(folder),
         "COOFILE": f"{stem}.coo",
         "MAGFILE": f"{stem}.mag",
         "CHIP": image.chip,
+        "CRMASK": mask_path.name if mask_path else None,
         "MNCLIP_BKGRD": _median(measured.sky),
         "TOTBKGRD": _median(measured.background),
         "NUMSTARS": len(measured),

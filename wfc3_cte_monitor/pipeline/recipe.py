@@ -4,14 +4,17 @@ import datetime
 import logging
 import tempfile
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import Database
+from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.draw import draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
+from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
-from wfc3_cte_monitor.pipeline.prepare import select_exposures
+from wfc3_cte_monitor.pipeline.prepare import choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.tables import Schema
 
@@ -53,6 +56,7 @@ def run(request, settings):
 
 
 def _follow_recipe(request, settings, database, timestamp, summary):
+    request = take_in_newdata(request, settings, summary)
     exposures = select_exposures(request, settings, summary)
     forget_rejected(database, summary, settings)
     if request.find or request.photometry:
@@ -67,6 +71,27 @@ def _follow_recipe(request, settings, database, timestamp, summary):
         publish(staging, timestamp, request, settings, summary)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")
+
+
+def take_in_newdata(request, settings, summary):
+    """Align what lies in newdata and mask its cosmic rays; only then it is known which program is the last.
+
+    Returns
+    -------
+    request : `Request`
+        Its programs resolved.
+    """
+    if request.tweak and (request.find or request.photometry):
+        aligned = align_newdata(settings, request.jobs)
+        summary.aligned = sum(len(one.names) for one in aligned.moved)
+        summary.take_over(aligned)
+        if request.adriz and aligned.visits:
+            programs = sorted({program for program, _ in aligned.visits})
+            masks = make_masks(programs, aligned.visits, settings, request.jobs)
+            summary.masked = len({mask.imagename for mask in masks.masks})
+            summary.take_over(masks)
+    resolved = choose_programs(request.programs, settings) if isinstance(request.programs, str) else request.programs
+    return replace(request, programs=resolved)
 
 
 def publish(staging, timestamp, request, settings, summary):

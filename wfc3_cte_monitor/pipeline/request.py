@@ -19,8 +19,8 @@ _WARNINGS_SHOWN = 10
 class Request:
     """What to work on now; what is legal to work on is the configuration's affair."""
 
-    programs: tuple
-    """'all', 'last' or a program number, resolved: program numbers, int."""
+    programs: str | tuple
+    """'all', 'last', a program number as text, or a tuple of program numbers, int."""
     visits: tuple = ()
     """Two characters each; empty: all."""
     aprads: tuple = (3, 5, 10)
@@ -37,6 +37,12 @@ class Request:
     copy_outputs: bool = True
     """Copy the figures to path_to_automated_outputs, where that is set."""
     jobs: int = 1
+    maskcr: bool = True
+    """Use AstroDrizzle's cosmic-ray masks where there are any."""
+    tweak: bool = True
+    """Align what lies in newdata first."""
+    adriz: bool = True
+    """Make cosmic-ray masks for the visits that came from newdata."""
 
     def wants(self, exposure):
         """Whether an exposure is of the flash levels and of the kind (FLT, FLC) asked for."""
@@ -48,6 +54,10 @@ class Summary:
     """What came of a run. The one thing in the pipeline that grows as it goes."""
 
     log_file: Path
+    aligned: int = 0
+    """Files that came from newdata."""
+    masked: int = 0
+    """Exposures among them that got a cosmic-ray mask."""
     found: int = 0
     measured: list = field(default_factory=list)
     """Image names extracted in this run."""
@@ -77,6 +87,17 @@ class Summary:
         self.failures.append(str(error))
         self.failed_files.add(getattr(error, "filename", None))
 
+    def take_over(self, step):
+        """Note the failures and warnings of an earlier step.
+
+        Parameters
+        ----------
+        step : object
+            With `failures` and `warnings`, lists of str.
+        """
+        self.failures += step.failures
+        self.warnings += step.warnings
+
     @property
     def exit_code(self):
         """0 all well, 1 something failed."""
@@ -87,6 +108,8 @@ class Summary:
         reasons = Counter(rejection.reason for rejection in self.rejections)
         return [
             "Summary",
+            *([f"  came from newdata    {self.aligned:5d}"] if self.aligned else []),
+            *([f"  cosmic rays masked   {self.masked:5d}"] if self.masked else []),
             f"  exposures found      {self.found:5d}",
             f"  extracted            {len(self.measured):5d}",
             f"  left out by rule     {len(self.rejections):5d}",

@@ -1,6 +1,6 @@
 """One simulated exposure: its stars, its pixels, its file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zlib import crc32
 
 import numpy as np
@@ -138,7 +138,8 @@ def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256
         header = wcs_header(chip, _attitude(exposure), n_columns)
         stars = stars_on_chip(exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns, loss=effects.loss)
         light = _starlight(header, stars)
-        hdus += _chip_hdus(exposure, header, chip, *_exposed(exposure, light, chip, seed, effects))
+        known = _known_header(exposure, chip, n_columns)
+        hdus += _chip_hdus(exposure, known, chip, *_exposed(exposure, light, chip, seed, effects))
     return fits.HDUList(hdus + distortion_hdus(n_columns))
 
 
@@ -192,7 +193,6 @@ def _noisy(light, background, rng):
 def _chip_hdus(exposure, header, chip, sci, err, dq):
     """SCI, ERR and DQ extensions."""
     mean_dark = _backgrounds(exposure)[1]
-    header = _with_wcs_error(header, exposure.wcs_error)
     header.update(sci_keywords(exposure, chip, mean_dark) | pixel_statistics(sci, err, dq))
     return [
         fits.ImageHDU(sci, header),
@@ -201,9 +201,11 @@ def _chip_hdus(exposure, header, chip, sci, err, dq):
     ]
 
 
-def _with_wcs_error(header, wcs_error):
-    """The header as it would be if the telescope pointed elsewhere than it knows."""
-    east, north = np.array(wcs_error) / 3600.0
+def _known_header(exposure, chip, n_columns):
+    """The header with the pointing that the telescope believes to have."""
+    believed = replace(exposure, roll_offset=exposure.roll_offset + exposure.roll_error)
+    header = wcs_header(chip, _attitude(believed), n_columns)
+    east, north = np.array(exposure.wcs_error) / 3600.0
     header["CRVAL1"] += east / np.cos(np.radians(header["CRVAL2"]))
     header["CRVAL2"] += north
     return header

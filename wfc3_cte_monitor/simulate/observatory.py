@@ -37,10 +37,20 @@ class _Task:
     destination: Path
     seed: int
     n_columns: int
+    archive: bool
 
 
 def simulate_observatory(
-    destination, plan=None, *, seed=0, n_columns=256, full_frame=False, clusters=None, jobs=1, progress=None
+    destination,
+    plan=None,
+    *,
+    seed=0,
+    n_columns=256,
+    full_frame=False,
+    clusters=None,
+    archive=False,
+    jobs=1,
+    progress=None,
 ):
     """Write exposures, master catalogues, pixel area maps and the truth.
 
@@ -58,6 +68,9 @@ def simulate_observatory(
         All 4096 columns.
     clusters : dict of str to Cluster, optional
         Clusters to use instead of `make_cluster(target)`.
+    archive : bool, optional
+        As an archive delivers them: exposures in the folder ``archive``, nothing in ``data``, the master catalogues
+        beside the truth.
     jobs : int, optional
         Processes.
     progress : callable, optional
@@ -72,9 +85,9 @@ def simulate_observatory(
     n_columns = _checked_columns(DETECTOR_COLUMNS if full_frame else n_columns)
     plan = _checked_plan(default_plan() if plan is None else plan)
     clusters = _clusters(plan, clusters or {}, seed, n_columns)
-    _write_surroundings(destination, clusters, n_columns)
+    _write_surroundings(destination, clusters, n_columns, archive)
     tasks = [
-        _Task(exposure, ctecorr, clusters[exposure.target], destination, seed, n_columns)
+        _Task(exposure, ctecorr, clusters[exposure.target], destination, seed, n_columns, archive)
         for exposure in plan
         for ctecorr in exposure.variants
     ]
@@ -123,7 +136,8 @@ def _write_exposure(task):
     exposure, ctecorr = task.exposure, task.ctecorr
     name = exposure.imagename(ctecorr)
     hdulist = simulate_exposure(exposure, task.cluster, ctecorr=ctecorr, seed=task.seed, n_columns=task.n_columns)
-    path = task.destination / "data" / str(exposure.program) / name
+    folder = Path("archive") if task.archive else Path("data") / str(exposure.program)
+    path = task.destination / folder / name
     _write(path, hdulist.writeto)
     truth = truth_table(exposure, task.cluster, ctecorr=ctecorr, n_columns=task.n_columns)
     _write(task.destination / "truth" / name.replace(".fits", ".ecsv"), _ecsv_writer(truth))
@@ -188,6 +202,7 @@ def _truth_meta(exposure, ctecorr):
         "ctecorr": bool(ctecorr),
         "field_chip": exposure.chip,
         "wcs_error": list(exposure.wcs_error),
+        "roll_error": exposure.roll_error,
         "coefficients": SURFACE.tolist(),
         "factor": loss_factor(exposure.flash, ctecorr),
     }
@@ -214,13 +229,14 @@ def write_master_catalog(cluster, path):
     _write(Path(path), lambda temporary: temporary.write_text("".join(lines), encoding="ascii"))
 
 
-def _write_surroundings(destination, clusters, n_columns):
+def _write_surroundings(destination, clusters, n_columns, archive):
     """Everything but the exposures."""
     data = destination / "data"
     (data / "newdata").mkdir(parents=True, exist_ok=True)
+    catalogs = destination / "truth" if archive else data / "master_cat" / "final"
     for target in MONITOR_TARGETS:
-        write_master_catalog(clusters[target], data / "master_cat" / "final" / f"{target}_master.cat")
-    for chip in CHIPS:
+        write_master_catalog(clusters[target], catalogs / f"{target}_master.cat")
+    for chip in () if archive else CHIPS:
         _write_area_map(chip, n_columns, data / "PA_MAPS" / f"UVIS{chip}wfc3_map.fits")
     _write(destination / "truth" / "surface.ecsv", _ecsv_writer(surface_table()))
 

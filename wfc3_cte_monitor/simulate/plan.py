@@ -79,6 +79,8 @@ class PlannedExposure:
     """Pointing against the POSTARGs along the detector's x and y; the header's WCS knows it [arcsec]."""
     wcs_error: tuple = (0.0, 0.0)
     """What the header's WCS does not know, to the east and to the north [arcsec]."""
+    roll_error: float = 0.0
+    """By how much the header's roll is wrong [deg]."""
     flashsta: str | None = None
     """FLASHSTA where it is not what `flashlvl` implies; anything but SUCCESSFUL means that no flash arrived."""
     chinject: str = "NONE"
@@ -168,9 +170,12 @@ def _jittered(exposure):
     return replace(exposure, jitter=jitter, roll_offset=exposure.roll_offset + turn)
 
 
-def _mispointed(exposure, sigma):
-    """With a WCS that is wrong by the same amount throughout the visit."""
-    return replace(exposure, wcs_error=_scatter(f"{exposure.rootname[:6]} wcs", sigma, 2))
+def _mispointed(exposure, wcs_error, roll_error):
+    """With a WCS that is wrong by at most so much, and by the same amount throughout the visit."""
+    name = f"{exposure.rootname[:6]} wcs"
+    length, angle, turn = np.random.default_rng(crc32(name.encode())).random(3)
+    east, north = wcs_error * length * np.array([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)])
+    return replace(exposure, wcs_error=(float(east), float(north)), roll_error=float(roll_error * (2 * turn - 1)))
 
 
 def default_plan(
@@ -183,6 +188,7 @@ def default_plan(
     ctecorr=_FLT_AND_FLC,
     oddities=False,
     wcs_error=0.0,
+    roll_error=0.0,
 ):
     """The monitor's exposures.
 
@@ -202,7 +208,9 @@ def default_plan(
     oddities : bool, optional
         Add the exposures of `oddities_plan`.
     wcs_error : float, optional
-        Scatter, from visit to visit and in either direction, of the true pointing about the WCS [arcsec].
+        Largest distance, another one in every visit, of the WCS from the true pointing [arcsec].
+    roll_error : float, optional
+        Largest error of its roll [deg].
 
     Returns
     -------
@@ -220,7 +228,7 @@ def default_plan(
         exposures += same_chip_plan(exptimes=exptimes, ctecorr=ctecorr)
     if oddities:
         exposures += oddities_plan(ctecorr=ctecorr)
-    exposures = [_mispointed(exposure, wcs_error) for exposure in exposures]
+    exposures = [_mispointed(exposure, wcs_error, roll_error) for exposure in exposures]
     return tuple(sorted(exposures, key=lambda exposure: (exposure.mjd, exposure.rootname)))
 
 
