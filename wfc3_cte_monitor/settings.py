@@ -1,13 +1,17 @@
 """The user's ``config.py`` -> one frozen, checked `Settings`; the only place that reads configuration."""
 
 import os
+import re
 import runpy
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
+from itertools import product
 from pathlib import Path
 
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.records import FluxBin
+from wfc3_cte_monitor.records import Expectation, FluxBin
+from wfc3_cte_monitor.uvis import MONITOR_TARGETS, target_of
 
 __all__ = ["Settings", "find_config", "read_settings", "CONFIG_VARIABLE"]
 
@@ -52,6 +56,8 @@ class Settings:
     """How far a centroid may lie from the catalogue position [px]."""
     bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    expected_exposures: dict = field(default_factory=dict)
+    """Program -> tuple of `records.Expectation`."""
     config_file: Path | None = None
 
     @property
@@ -137,7 +143,7 @@ def _is_setting(name, value):
 
 def _check(values, path):
     database = () if values.get("db_url") else ("path_to_db", "db_name")
-    required = [f.name for f in fields(Settings) if f.default is MISSING] + [*database]
+    required = [f.name for f in fields(Settings) if f.default is f.default_factory is MISSING] + [*database]
     missing = [name for name in required if name not in values]
     if missing:
         raise ConfigurationError(f"missing: {', '.join(missing)}")
@@ -146,6 +152,7 @@ def _check(values, path):
             raise ConfigurationError(f"{name}: must not be empty without a db_url")
     settings = Settings(**values, config_file=path)
     _check_bins(settings)
+    _check_expected_targets(settings)
     return settings
 
 
@@ -160,6 +167,14 @@ def _check_bins(settings):
     _check_digits(settings)
     if len(settings.sky_annulus) != 2 or settings.sky_annulus[0] >= settings.sky_annulus[1]:
         raise ConfigurationError("sky_annulus: must be (inner, outer) radius with inner < outer")
+
+
+def _check_expected_targets(settings):
+    """A target that is known but not asked for may be expected; one that nobody knows is a slip of the pen."""
+    known = {*settings.target_list, *MONITOR_TARGETS}
+    for expected in (e for program in settings.expected_exposures.values() for e in program):
+        if expected.target not in known:
+            raise _wrong_expectation(expected.program, expected.place, f"unknown target {expected.target!r}")
 
 
 def _check_digits(settings):
@@ -268,6 +283,106 @@ def _unit(value):
     return value
 
 
+# ---- Expected exposures: program -> {visits or months: lines of words} -----------------------------------------------
+
+_NAMES_OF_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_SPAN = re.compile(r"([A-Z][a-z]{2})(?:[-/]([A-Z][a-z]{2}))? (\d{4})")
+_WORDS = {
+    "times": re.compile(r"([sl]|\d+(?:\.\d+)?)s?"),
+    "flashlvls": re.compile(r"pf(\d+(?:\.\d+)?)"),
+    "pairs": re.compile(r"x([1-9]\d*)"),
+    "filters": re.compile(r"(F\d{3}[A-Z]+)"),
+    "targets": re.compile(r"([A-Za-z]+-?\d+)"),
+}
+"""The words of a line tell by their form what they say."""
+
+
+def _expectations(value):
+    if not isinstance(value, Mapping):
+        raise ConfigurationError("expected_exposures: must be a dictionary: program -> {visits: lines}")
+    return {program: _of_program(program, places) for program, places in _by_program(value)}
+
+
+def _by_program(value):
+    for key, places in value.items():
+        try:
+            program = _integer(key)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"expected_exposures: {key!r} is not a program number") from None
+        if not isinstance(places, Mapping):
+            raise ConfigurationError(f"expected_exposures: {program}: must be a dictionary: visits -> lines")
+        yield program, places
+
+
+def _of_program(program, places):
+    """The expectations of one program; none of them twice."""
+    expected = [
+        Expectation(program, place, *kind, months)
+        for key, lines in places.items()
+        for place, months in _places(program, key)
+        for line in ([lines] if isinstance(lines, str) else _lines(program, key, lines))
+        for kind in _kinds(program, key, line)
+    ]
+    counted = Counter((e.place, e.target, e.filter, e.time, e.flashlvl) for e in expected)
+    (place, *kind), number = max(counted.items(), key=lambda item: item[1], default=(("",), 0))
+    if number > 1:
+        words = " ".join(str(word) for word in kind if word is not None)
+        raise _wrong_expectation(program, place, f"the same is said twice ({words})")
+    return tuple(expected)
+
+
+def _lines(program, key, lines):
+    if not isinstance(lines, (list, tuple)) or not lines or not all(isinstance(line, str) for line in lines):
+        raise _wrong_expectation(program, key, f"must be a line such as 'ngc104 F502N s l pf12', not {lines!r}")
+    return lines
+
+
+def _places(program, key):
+    """(visit, None) of each visit, or (words, first and last month) of each span of months."""
+    if key == "*":
+        return [("*", None)]
+    parts = [part.strip() for part in str(key).split(",")]
+    try:
+        if all(_SPAN.fullmatch(part) for part in parts):
+            return [(part, _months(part)) for part in parts]
+        return [(visit, None) for visit in map(_visit, str(key).replace(",", " ").split())]
+    except ValueError:
+        wanted = "visits ('01 03'), months ('Mar 2011, Jun-Jul 2012') or '*'"
+        raise _wrong_expectation(program, key, f"must be {wanted}") from None
+
+
+def _months(part):
+    first, last, year = _SPAN.fullmatch(part).groups()
+    months = tuple((int(year), _NAMES_OF_MONTHS.index(name) + 1) for name in (first, last or first))
+    if months[0] > months[1]:
+        raise ValueError
+    return months
+
+
+def _kinds(program, key, line):
+    """(target, filter, time, flash level, pairs) of everything that a line asks for."""
+    said = {name: [] for name in _WORDS}
+    for word in line.split():
+        name, value = next(((n, m[1]) for n, form in _WORDS.items() if (m := form.fullmatch(word))), (None, None))
+        if name is None:
+            wanted = "a target, a filter, s, l, seconds, pf<level> or x<pairs>"
+            raise _wrong_expectation(program, key, f"{word!r} is not {wanted}")
+        said[name].append(value)
+    for name in ("targets", "pairs"):
+        if len(said[name]) != 1 and (said[name] or name == "targets"):
+            raise _wrong_expectation(program, key, f"one of {name} in a line, not {len(said[name])}: {line!r}")
+    times = [time if time in "sl" else float(time) for time in said["times"]]
+    flashlvls = [float(level) for level in said["flashlvls"]]
+    pairs = int(said["pairs"][0]) if said["pairs"] else None
+    kinds = product([target_of(said["targets"][0])], said["filters"] or [None], times or [None], flashlvls or [None])
+    return [(*kind, pairs) for kind in kinds]
+
+
+def _wrong_expectation(program, place, problem):
+    named = f"visit {place}" if re.fullmatch(r"[0-9a-zA-Z]{1,2}", str(place)) else repr(place)
+    return ConfigurationError(f"expected_exposures: {program}, {named}: {problem}")
+
+
 _CONVERTERS = {
     "path_to_data": (_text, "the path of a folder"),
     "path_to_outputs": (_text, "the path of a folder"),
@@ -288,4 +403,5 @@ _CONVERTERS = {
     "sky_annulus": (_tuple_of(_positive), "(inner radius, outer radius) in pixels"),
     "max_shift": (_positive, "a number of pixels above 0"),
     "bad_dq_bits": (_integer, "an integer of data-quality bits"),
+    "expected_exposures": (_expectations, "a dictionary: program -> {visits: lines}"),
 }

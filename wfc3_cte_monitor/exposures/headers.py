@@ -43,7 +43,7 @@ def read_exposure(path, legal):
         keywords = _kept_keywords(primary, sci)
         exposure = _exposure(path, primary, keywords)
         reason = rejection(exposure, primary, [hdu.header for hdu in hdus if hdu.name == "SCI"], legal)
-    return Rejection(path, *reason) if reason else exposure
+    return Rejection(path, *reason, exposure) if reason else exposure
 
 
 def _exposure(path, primary, keywords):
