@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
     *("settings", "exposures", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes", "surface"),
-    *("database", "outputs", "plots", "simulate"),
+    *("inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
