@@ -292,7 +292,7 @@ _WORDS = {
     "flashlvls": re.compile(r"pf(\d+(?:\.\d+)?)"),
     "pairs": re.compile(r"x([1-9]\d*)"),
     "filters": re.compile(r"(F\d{3}[A-Z]+)"),
-    "targets": re.compile(r"([A-Za-z]+-?\d+)"),
+    "targets": re.compile(r"(?![FGx]\d)([A-Za-z]+-?\d+)"),
 }
 """The words of a line tell by their form what they say."""
 
