@@ -359,7 +359,7 @@ def test_other_files_are_noted(check, data):
         (data / "newdata" / name).touch()
     code, out = check(data)
     assert code == 0
-    assert "newdata: 2 other files, neither FLT nor FLC: a_raw.fits, preview.jpg" in out
+    assert "newdata: neither FLT nor FLC, not looked at (2): a_raw.fits, preview.jpg" in out
 
 
 # ---- Left out by rule ------------------------------------------------------------------------------------------------

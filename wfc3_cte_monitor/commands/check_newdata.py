@@ -22,6 +22,11 @@ _HEADINGS = {
 }
 _NUMBERS = {"time", "flashlvl", "expected", "flt", "flc", "pairs"}
 
+_DESCRIPTION = """\
+Compare the FLT and FLC files in data/newdata and data/<program> with expected_exposures of the configuration, and say
+what is missing, double, unpaired, calibrated differently or not of the monitor.
+"""
+
 _EPILOG = """\
 columns: time in s, or s and l (short, long) where an expectation says no more; flash in e-/px; expected and pairs in
 pairs of POSTARG2 near 0 and near +82 (of the same-chip set: exposures with a partner at the opposite roll).
@@ -39,8 +44,7 @@ def add_parser(commands):
     p = commands.add_parser(
         "check_newdata",
         help="check that all expected exposures are there",
-        description="Compare the FLT and FLC files in data/newdata and data/<program> with expected_exposures of the "
-        "configuration, and say what is missing, double, unpaired, calibrated differently or not of the monitor.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

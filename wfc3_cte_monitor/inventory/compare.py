@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 
 from wfc3_cte_monitor.inventory.groups import different_calibrations, groups_of, without_companion, without_partner
-from wfc3_cte_monitor.inventory.stock import Finding, grouped, named
+from wfc3_cte_monitor.inventory.stock import Finding, grouped, named, numbered
 
 __all__ = ["Row", "Inventory", "compare"]
 
@@ -265,7 +265,7 @@ def _not_expected(groups, met, legal):
 
 def _left_out(stock):
     for (program, visit, reason), files in grouped(stock.left_out, _rule):
-        yield f"{program}/{visit}: {reason}: {len(files)} files ({named([r.imagename for r in files], 2)})"
+        yield f"{program}/{visit}: {reason}: {numbered(files)} ({named([r.imagename for r in files], 2)})"
 
 
 def _rule(rejection):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from wfc3_cte_monitor.inventory.stock import Finding, grouped, named, version
+from wfc3_cte_monitor.inventory.stock import Finding, grouped, named, numbered, version
 
 __all__ = ["Group", "groups_of", "without_companion", "without_partner", "different_calibrations"]
 
@@ -97,5 +97,5 @@ def different_calibrations(exposures):
     for other, files in calibrations:
         if other != common:
             names = named([e.imagename for e in files])
-            what = f"CAL_VER {other}: {len(files)} files ({names}); {common}: {len(most)} files"
+            what = f"CAL_VER {other}: {numbered(files)} ({names}); {common}: {numbered(most)}"
             yield Finding("calibration", what, "calibrate all with the same version of calwf3")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.records import Exposure, Rejection
 
-__all__ = ["FoundFile", "Finding", "Stock", "sort_out", "grouped", "named", "version"]
+__all__ = ["FoundFile", "Finding", "Stock", "sort_out", "grouped", "named", "numbered", "version"]
 
 _MOST_NAMES = 4
 
@@ -148,3 +148,8 @@ def named(names, most=_MOST_NAMES):
     """Names as text, not too many of them."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def numbered(files):
+    """'1 file', '2 files'."""
+    return f"{len(files)} file{'s' * (len(files) != 1)}"

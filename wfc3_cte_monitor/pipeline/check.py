@@ -119,9 +119,8 @@ def _other_names(folder):
     known = {*find_files(folder), folder / "README"}
     names = sorted(p.name for p in folder.glob("*") if p.is_file() and p not in known) if folder.is_dir() else []
     if names:
-        yield f"{_NEW}: {len(names)} other files, neither FLT nor FLC: {', '.join(names[:3])}" + " ..." * (
-            len(names) > 3
-        )
+        some = ", ".join(names[:3]) + " ..." * (len(names) > 3)
+        yield f"{_NEW}: neither FLT nor FLC, not looked at ({len(names)}): {some}"
 
 
 def _too_deep(folder):
