@@ -101,3 +101,39 @@ tweakreg_retries = [
 # A fit must have this many matches and these largest values: rms of the fit and offset of the stars [px], shift
 # [arcsec] and rotation [deg] against the header. What does not stays in newdata.
 alignment_limits = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}
+
+# What each program should hold, for 'uvis_external_cte check_newdata': program -> {where: lines}. Where: visits
+# ("01 03"), or, where the visits are not known, months ("Mar 2011, Jun-Jul 2012": each of them must have it), or "*"
+# (anywhere in the program). A line: one target, then as far as it should be checked filters, times (s, l, or seconds,
+# which fit to 2 %), flash levels (pf12) and the number of pairs at both POSTARG2 (x2; without it one or more). A line
+# asks for every combination of its words: "ngc104 F502N 30 350 pf0 pf12 x1" for four pairs. A list holds several lines.
+# A new cycle, typed from its proposal: 15000: {"01 03": "ngc104 F502N s l pf0 pf12 x1", "02 04": "ngc6791 F502N s l"}.
+#
+# What stands here is FROM THE MONITOR'S GUIDE (dates, filters and targets of each program, flash levels of both
+# clusters); visits, exposure times and numbers are not in it. CHECK AGAINST THE PROPOSAL, then put the visits in the
+# place of the months. That each target was taken on each date, short and long in F502N, is assumed.
+_flashed_sparse = ["ngc6791 F502N s l pf0", "ngc6791 F502N pf6 pf12"]
+_flashed_dense = ["ngc104 F502N s l pf0", "ngc104 F502N pf6 pf12"]
+_flash_ladder = ["ngc104 F502N pf33 pf55 pf91 pf116"]
+expected_exposures = {
+    11924: {"Oct 2009, Mar 2010, Sep 2010": "ngc6791 F502N s l pf0", "*": "ngc6791 F606W"},
+    # Made to test charge injection, whose exposures are left out; the guide does not say which lengths remain.
+    12348: {"Sep 2010": "ngc104 F502N"},
+    12379: {
+        "Nov 2010, Mar 2011, Apr 2011": ["ngc104 F502N s l pf0", "ngc6791 F502N s l pf0"],
+        "*": ["ngc104 F606W", "ngc6791 F606W"],
+    },
+    12692: {
+        "Oct 2011, Mar 2012, Jun-Jul 2012": ["ngc104 F502N s l pf0", "ngc6791 F502N s l pf0"],
+        "*": ["ngc104 F606W", "ngc6791 F606W"],
+        # The 180-degree set: each exposure of one visit has a partner in the other.
+        "10 11": ["ngc6583 F502N s l pf0", "ngc6583 F606W l pf0"],
+    },
+    13083: {"Nov 2012, Mar 2013, Jul-Aug 2013": [*_flashed_dense, *_flashed_sparse], "*": _flash_ladder},
+    13566: {"Jan 2014, Jul 2014": [*_flashed_dense, *_flashed_sparse], "*": _flash_ladder},
+    14012: {"Feb 2015, Jun 2015": [*_flashed_dense, *_flashed_sparse], "*": _flash_ladder},
+    # From here on also 18 and 24 e-/px; the guide does not say of which cluster.
+    14378: {"Jan 2016, Jul-Aug 2016": [*_flashed_dense, *_flashed_sparse], "*": _flash_ladder},
+    # Its later dates were not known when the guide was written.
+    14541: {"Jan 2017": [*_flashed_dense, *_flashed_sparse], "*": _flash_ladder},
+}

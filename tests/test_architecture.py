@@ -17,19 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
-    *(
-        "settings",
-        "exposures",
-        "alignment",
-        "cosmic_rays",
-        "catalogs",
-        "matching",
-        "photometry",
-        "pairing",
-        "slopes",
-        "surface",
-    ),
-    *("database", "outputs", "plots", "simulate"),
+    *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes"),
+    *("surface", "inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}

@@ -191,6 +191,7 @@ def test_exposure_is_left_out_with_its_reason(write, legal, reason, primary, sci
     assert rejection.imagename == path.name
     assert rejection.reason == reason
     assert detail in rejection.detail
+    assert rejection.exposure.imagename == path.name
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ import pytest
 
 from wfc3_cte_monitor.commands import uvis_external_cte
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.records import FluxBin
+from wfc3_cte_monitor.records import Expectation, FluxBin
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, Settings, find_config, read_settings
 from wfc3_cte_monitor.tables import shipped_file
 
 NAMES = [field.name for field in fields(Settings) if field.name != "config_file"]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
-MAY_BE_MISSING = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits"}
+DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits"}
+OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")
+MAY_BE_MISSING = {*DOCUMENTED_DEFAULTS, *OF_THE_ALIGNMENT, "expected_exposures"}
 
 
 def refusal(path):
@@ -51,11 +53,27 @@ def test_example_states_every_name(settings_file):
     assert [name for name in NAMES if f"\n{name} = " not in text] == []
 
 
-@pytest.mark.parametrize("name", sorted(MAY_BE_MISSING))
+@pytest.mark.parametrize("name", sorted(DOCUMENTED_DEFAULTS))
 def test_default_that_the_example_documents_is_the_default(make_config, name):
     settings = read_settings(make_config(**{name: ...}))
     example = read_settings(shipped_file("config.example.py"))
     assert getattr(settings, name) == getattr(example, name) == OPTIONAL[name]
+
+
+@pytest.mark.parametrize("name", OF_THE_ALIGNMENT)
+def test_default_of_the_alignment_is_the_one_of_the_example(make_config, name):
+    example = read_settings(shipped_file("config.example.py"))
+    assert getattr(read_settings(make_config(**{name: ...})), name) == getattr(example, name)
+
+
+def test_parameters_of_tweakreg_stand_on_the_general_ones(make_config):
+    given = {("ngc6791", "*", "s"): {"threshold": 50.0}, ("*", "F502N", "*"): {"threshold": 70.0, "nclip": 4}}
+    settings = read_settings(make_config(tweakreg_parameters=given, tweakreg_retries=[{"tolerance": 2.0}]))
+    first, second = settings.tweakreg_for("ngc6791", "F502N", "s")
+    assert (first["threshold"], first["nclip"], first["tolerance"]) == (50.0, 4, 3.0)
+    assert second == first | {"tolerance": 2.0}
+    assert settings.tweakreg_for("ngc104", "F502N", "s")[0]["threshold"] == 70.0
+    assert settings.tweakreg_for("ngc104", "F606W", "s")[0]["threshold"] == 100.0
 
 
 def test_settings_are_frozen(settings_file):
@@ -108,6 +126,18 @@ WRONG = {
     "sky_annulus": [12, (20, 12), (12, 12), (12,), (12, 20, 30), ("12", "20"), (0, 20), (12, float("inf"))],
     "max_shift": [0, -1, "1.5", None, True, float("nan")],
     "bad_dq_bits": [1.5, "x", None, True, -1],
+    "tweakreg_parameters": [
+        None,
+        {"ngc104": {}},
+        {("ngc104", "F502N"): {}},
+        {("ngc104", "F502N", "x"): {}},
+        {("*", "*", "*"): {"refcat": "x"}},
+        {("*", "*", "*"): {5: "x"}},
+        {("*", "*", "*"): []},
+    ],
+    "tweakreg_retries": [None, 5, [5], [{"updatehdr": False}]],
+    "alignment_limits": [None, [], {"rsm": 0.1}, {"rms": 0}, {"rms": "1"}, {"matches": None}],
+    "expected_exposures": [None, [14012], {"x": {}}, {14012: ["03"]}, {14012: {"03": 5}}, {14012: {"03": []}}],
 }
 
 
@@ -153,6 +183,30 @@ def test_file_that_is_not_text_is_refused(tmp_path):
     refusal(path)
 
 
+WRONG_EXPECTATIONS = [
+    ("03", "ngc104 F502", "14012, visit 03: 'F502' is not a target, a filter"),
+    ("03", "ngc104 F502N 12e-", "14012, visit 03: '12e-' is not"),
+    ("03 04", ["ngc104", "F502N s"], "14012, '03 04': one of targets in a line, not 0: 'F502N s'"),
+    ("03", "ngc104 ngc6791", "14012, visit 03: one of targets in a line, not 2"),
+    ("03", "ngc104 x2 x3", "14012, visit 03: one of pairs in a line, not 2"),
+    ("03", "ngc104 x0", "14012, visit 03: 'x0' is not"),
+    ("03", "ngc105", "14012, visit 03: unknown target 'ngc105'"),
+    ("03", "", "14012, visit 03: one of targets"),
+    (4, {"ngc104": "s"}, "14012, visit 4: must be a line"),
+    ("003", "ngc104", "14012, '003': must be visits"),
+    ("Sept 2010", "ngc104", "14012, 'Sept 2010': must be visits"),
+    ("Jul-Jun 2010", "ngc104", "14012, 'Jul-Jun 2010': must be visits"),
+    ("Feb 2015, 03", "ngc104", "14012, 'Feb 2015, 03': must be visits"),
+    ("03", ["ngc104 F502N s", "ngc104 F502N s l"], "14012, visit 03: the same is said twice (ngc104 F502N s)"),
+]
+
+
+@pytest.mark.parametrize(("place", "lines", "words"), WRONG_EXPECTATIONS)
+def test_wrong_expectation_names_program_and_visit(make_config, place, lines, words):
+    message = refusal(make_config(expected_exposures={14012: {place: lines}}))
+    assert message.startswith(f": expected_exposures: {words}")
+
+
 # ---- What is taken, and in which form --------------------------------------------------------------------------------
 
 
@@ -174,6 +228,38 @@ def test_file_that_is_not_text_is_refused(tmp_path):
 )
 def test_value_is_brought_to_its_one_form(make_config, name, value, taken):
     assert getattr(read_settings(make_config(**{name: value})), name) == taken
+
+
+def test_expectations_are_every_combination_of_the_words(make_config):
+    lines = ["ngc104 F502N s 350 pf0 pf12 x2", "NGC-6791 30s"]
+    settings = read_settings(make_config(expected_exposures={"14012": {"3 0A": lines}}))
+    expected = settings.expected_exposures[14012]
+    assert len(expected) == 2 * (2 * 2 + 1)
+    assert expected[0] == Expectation(14012, "03", "ngc104", "F502N", "s", 0.0, 2)
+    assert expected[3] == Expectation(14012, "03", "ngc104", "F502N", 350.0, 12.0, 2)
+    assert expected[-1] == Expectation(14012, "0a", "ngc6791", None, 30.0, None, None)
+    assert expected[-1].visit == "0a"
+
+
+def test_expectations_of_months_and_of_anywhere(make_config):
+    value = {14012: {"Feb 2015, Jun/Jul 2015": "ngc104", "*": "ngc104 F606W"}}
+    expected = read_settings(make_config(expected_exposures=value)).expected_exposures[14012]
+    assert [(e.place, e.months, e.visit) for e in expected] == [
+        ("Feb 2015", ((2015, 2), (2015, 2)), None),
+        ("Jun/Jul 2015", ((2015, 6), (2015, 7)), None),
+        ("*", None, None),
+    ]
+
+
+def test_example_expects_something_of_every_program(settings_file):
+    settings = read_settings(settings_file)
+    assert set(settings.expected_exposures) == set(settings.program_list)
+    assert {e.flashlvl for p in settings.expected_exposures.values() for e in p} - {None} <= {*settings.flashlvl_list}
+    assert {e.visit for e in settings.expected_exposures[12692]} == {None, "10", "11"}
+
+
+def test_without_expectations(make_config):
+    assert read_settings(make_config(expected_exposures=...)).expected_exposures == {}
 
 
 def test_bins_come_in_the_order_of_the_file(make_config):

@@ -16,6 +16,7 @@ __all__ = [
     "Flag",
     "Exposure",
     "Rejection",
+    "Expectation",
     "ExposureSet",
     "ChipImage",
     "MasterCatalog",
@@ -121,6 +122,30 @@ class Rejection:
     @property
     def imagename(self):
         return self.path.name
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """Exposure pairs of one kind that a program should hold; None stands for any."""
+
+    program: int
+    place: str
+    """A visit, the months as the configuration has them ('Jun-Jul 2012'), or '*' for anywhere in the program."""
+    target: str
+    filter: str | None = None
+    time: str | float | None = None
+    """'s', 'l' or seconds."""
+    flashlvl: float | None = None
+    """[e-/px]"""
+    pairs: int | None = None
+    """How many pairs, exactly; None for one or more. In a same-chip visit the exposures that have a partner."""
+    months: tuple | None = None
+    """First and last (year, month) where the place is months."""
+
+    @property
+    def visit(self):
+        """The visit, None where the place is something else."""
+        return None if self.months or self.place == "*" else self.place
 
 
 @dataclass(frozen=True, order=True)

@@ -19,6 +19,7 @@ __all__ = [
     "positive_int",
     "visit",
     "yes_no",
+    "visit",
     "logging_to_terminal",
     "guarded",
 ]

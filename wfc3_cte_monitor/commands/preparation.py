@@ -21,9 +21,9 @@ def _add_tweakreg(commands):
     p = commands.add_parser(
         "run_tweakreg",
         help="align what lies in newdata, and move it to data/<program>",
-        description="Align every FLC in data/newdata to the master catalogue of its target with TweakReg, give its FLT "
-        "the same WCS, and move both to data/<program>. A fit is judged by its matches, rms, shift and rotation, and by "
-        "where the stars are afterwards (alignment_limits in the configuration); what cannot be trusted stays in "
+        description="Align every FLC in data/newdata to the master catalogue of its target with TweakReg, give its "
+        "FLT the same WCS, and move both to data/<program>. A fit is judged by its matches, rms, shift, rotation, and "
+        "by where the stars are afterwards (alignment_limits in the configuration); what cannot be trusted stays in "
         "newdata, as it was, with its reason. Look through outputs/tweakreg: hist2d_*.png should be centred, "
         "residuals_*.png even, vector_*.png random; alignments.txt has the numbers.",
         epilog="example:\n  uvis_external_cte run_tweakreg --jobs 4\n\n"

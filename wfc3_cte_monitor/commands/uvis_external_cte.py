@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands import preparation, setup
+from wfc3_cte_monitor.commands import check_newdata, preparation, setup
 from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, positive_int
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import CatalogError
@@ -26,6 +26,7 @@ def parser():
     p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = p.add_subparsers(title="commands", required=True, metavar="COMMAND")
     setup.add_parser(commands)
+    check_newdata.add_parser(commands)
     _add_database(commands)
     _add_populate(commands)
     preparation.add_parsers(commands)

@@ -1,0 +1,6 @@
+"""The user's ``config.py`` -> one frozen, checked `Settings`; the only place that reads configuration."""
+
+from wfc3_cte_monitor.settings.read import CONFIG_VARIABLE, find_config, read_settings
+from wfc3_cte_monitor.settings.record import Settings
+
+__all__ = ["Settings", "find_config", "read_settings", "CONFIG_VARIABLE"]

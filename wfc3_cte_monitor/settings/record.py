@@ -1,0 +1,104 @@
+"""What the configuration says."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wfc3_cte_monitor.records import FluxBin
+
+__all__ = ["Settings", "TWEAKREG", "ALIGNMENT_LIMITS"]
+
+TWEAKREG = {
+    "searchrad": 1.0,
+    "searchunits": "arcseconds",
+    "tolerance": 3.0,
+    "separation": 5.0,
+    "threshold": 100.0,
+    "conv_width": 3.5,
+    "minobj": 5,
+    "fitgeometry": "rscale",
+    "nclip": 5,
+    "sigma": 3.0,
+}
+ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the configuration says; the field names are the names in ``config.py``.
+
+    Relative paths are relative to the configuration file. Names that have a default here may be left out there.
+    """
+
+    path_to_data: Path
+    path_to_outputs: Path
+    path_to_automated_outputs: Path | None
+    program_list: tuple
+    """Program numbers, int, in order of time."""
+    flashlvl_list: tuple
+    """Post-flash levels [e-/px]."""
+    target_list: tuple
+    filter_list: tuple
+    fluxbins_lo: tuple
+    """[e-]"""
+    fluxbins_hi: tuple
+    aprads: tuple
+    """Aperture radii [px], ascending."""
+    forbidden_visits: dict
+    """Program -> visit -> reason."""
+    same_chip_visits: dict
+    """Program -> visits of the 180-degree set."""
+    loss_unit: str
+    """'mag' per 2051 px or 'flux' per 2048 px."""
+    path_to_db: Path | None = None
+    db_name: str | None = None
+    db_url: str | None = None
+    """SQLAlchemy URL; wins over path_to_db and db_name."""
+    sky_annulus: tuple = (12.0, 20.0)
+    """Inner and outer radius [px]."""
+    max_shift: float = 1.5
+    """How far a centroid may lie from the catalogue position [px]."""
+    bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
+    """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(TWEAKREG)})
+    """(target, filter, 's' or 'l'), each of which may be '*' for all -> parameters of TweakReg."""
+    tweakreg_retries: tuple = (
+        {"separation": 0.5, "tolerance": 2.0},
+        {"separation": 3.0, "use_sharp_round": True},
+        {"threshold": 20.0, "use_sharp_round": True},
+    )
+    """What is changed, one after the other, where the limits refuse a fit."""
+    alignment_limits: dict = field(default_factory=lambda: dict(ALIGNMENT_LIMITS))
+    """See `alignment.judge`."""
+    expected_exposures: dict = field(default_factory=dict)
+    """Program -> tuple of `records.Expectation`."""
+    config_file: Path | None = None
+
+    def tweakreg_for(self, target, filter_name, length):
+        """TweakReg's parameters for an exposure: a tuple of dictionaries, to be tried in this order."""
+        first = {}
+        for key in sorted(self.tweakreg_parameters, key=lambda key: sum(word != "*" for word in key)):
+            if all(word in ("*", own) for word, own in zip(key, (target, filter_name, length), strict=True)):
+                first |= self.tweakreg_parameters[key]
+        return (first, *(first | retry for retry in self.tweakreg_retries))
+
+    @property
+    def bins(self):
+        """The flux bins, a tuple of `records.FluxBin`."""
+        return tuple(FluxBin(lo, hi) for lo, hi in zip(self.fluxbins_lo, self.fluxbins_hi, strict=True))
+
+    @property
+    def database_url(self):
+        """SQLAlchemy URL of the database, str, or the path of an SQLite file, which no URL must misread."""
+        return self.db_url or self.path_to_db / self.db_name
+
+    @property
+    def path_to_master_cat(self):
+        return self.path_to_data / "master_cat" / "final"
+
+    @property
+    def path_to_newdata(self):
+        return self.path_to_data / "newdata"
+
+    @property
+    def path_to_pa_maps(self):
+        return self.path_to_data / "PA_MAPS"
