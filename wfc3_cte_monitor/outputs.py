@@ -264,6 +264,18 @@ def mask_table(masks):
     return table
 
 
+def catalog_table(ids, columns, meta):
+    """The table of a master catalogue: what `catalogs.combine` tells of the stars, and their nearest neighbours."""
+    table = Table({"id": ids} | columns, meta=meta)
+    for name, unit in {"x": "pix", "y": "pix", "ra": "deg", "dec": "deg", "rate": "electron / s"}.items():
+        table[name].unit = unit
+    table["rate_err"].unit = "electron / s"
+    for name, digits in (("x", 3), ("y", 3), ("ra", 9), ("dec", 9), ("rate", 5), ("rate_err", 5)):
+        table[name].info.format = f".{digits}f"
+    table.sort("id")
+    return table
+
+
 def update_table(table, path, key):
     """Write a table to a file that grows from run to run: its rows replace those of the same key.
 

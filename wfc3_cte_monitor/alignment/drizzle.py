@@ -86,7 +86,7 @@ def read_sky(path):
 
 
 def drizzle_mosaic(host, names, scale):
-    """Combine exposures to an image of the sky, north up, without cosmic rays.
+    """Combine exposures to an image of the sky, without cosmic rays; masks are left as by `make_masks`.
 
     Parameters
     ----------
@@ -108,9 +108,8 @@ def drizzle_mosaic(host, names, scale):
         filenames=names,
         output="mosaic",
         driz_sep_bits=_GOOD_BITS,
-        final_bits=_GOOD_BITS,
+        final_bits="32,64",
         final_wcs=True,
-        final_rot=0.0,
         final_scale=scale,
         final_pixfrac=1.0 if len(names) < 4 else 0.8,
         **(_COMMON | {"context": True}),

@@ -1,10 +1,13 @@
 """From new files to aligned exposures: ``run_tweakreg``, ``run_adriz`` and ``build_master_catalog``."""
 
 import argparse
+from pathlib import Path
 
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, visit
+from wfc3_cte_monitor.catalogs import read_reference
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, positive_int, visit
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.align import align_newdata
+from wfc3_cte_monitor.pipeline.build import build_master_catalog
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
 
@@ -15,6 +18,7 @@ def add_parsers(commands):
     """Add the commands to the tool box."""
     _add_tweakreg(commands)
     _add_adriz(commands)
+    _add_build(commands)
 
 
 def _add_tweakreg(commands):
@@ -73,3 +77,61 @@ def _add_adriz(commands):
 def _run_adriz(args):
     settings = load_settings(args)
     return _closed(make_masks(choose_programs(args.pr, settings), args.v, settings, args.jobs))
+
+
+def _add_build(commands):
+    p = commands.add_parser(
+        "build_master_catalog",
+        help="make a master catalogue from exposures",
+        description="Align the FLC exposures of a cluster in data/newdata and data/<program> to each other (or to the "
+        "master catalogue that there is, or to --refcat), combine them with AstroDrizzle, find the stars and measure "
+        "them on every exposure. Writes data/master_cat/final/<target>_master.cat (id x y ra dec) and beside it "
+        "<target>_<filter>_master.ecsv with fluxes, flags, crowding and saturation. Stars that were in the catalogue "
+        "before keep their ids, and none is dropped: a second filter adds its stars. The exposures stay as they are.",
+        epilog="examples:\n  uvis_external_cte build_master_catalog --target ngc104 --filter F502N\n"
+        "  uvis_external_cte build_master_catalog --target ngc104 --filter F606W --pr 12379 --refcat gaia.ecsv\n\n"
+        "exit code: 0 all well, 1 an exposure could not take part, 2 no catalogue could be made, bad arguments or "
+        "configuration",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--target", required=True, help="of target_list, such as ngc104")
+    p.add_argument("--filter", required=True, help="of filter_list, such as F502N")
+    p.add_argument("--pr", nargs="+", type=int, metavar="PROGRAM", help="only exposures of these programs")
+    p.add_argument("--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 or 0A")
+    p.add_argument(
+        "--refcat",
+        type=Path,
+        metavar="FILE",
+        help="align to this catalogue: a table with columns ra and dec in degrees (ECSV, FITS, VOTable, CSV), such as "
+        "Gaia's, or a .cat file",
+    )
+    p.add_argument(
+        "--at-most",
+        type=positive_int,
+        default=8,
+        metavar="N",
+        help="exposures to use, of the earliest visits (default 8)",
+    )
+    p.add_argument("--sigma", type=float, default=5.0, metavar="N", help="detection limit (default 5)")
+    add_config(p)
+    add_jobs(p)
+    p.set_defaults(run=_run_build)
+
+
+def _run_build(args):
+    settings = load_settings(args)
+    for value, name in ((args.target, "target_list"), (args.filter, "filter_list")):
+        if value not in getattr(settings, name):
+            raise ConfigurationError(f"{value}: not in {name} ({', '.join(getattr(settings, name))})")
+    summary = build_master_catalog(
+        args.target,
+        args.filter,
+        settings,
+        programs=args.pr,
+        visits=args.v,
+        reference=read_reference(args.refcat) if args.refcat else None,
+        at_most=args.at_most,
+        n_sigma=args.sigma,
+        jobs=args.jobs,
+    )
+    return _closed(summary)

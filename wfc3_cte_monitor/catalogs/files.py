@@ -1,13 +1,15 @@
-"""Master catalogues: the stars of a cluster, whose ids join the exposures."""
+"""Catalogue files."""
 
 import logging
 
 import numpy as np
+from astropy.table import Table
+from astropy.units import UnitConversionError
 
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.records import MasterCatalog
 
-__all__ = ["catalog_path", "read_catalog", "check_field"]
+__all__ = ["catalog_path", "read_catalog", "read_reference", "write_catalog", "check_field"]
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +61,75 @@ def read_catalog(path, target):
         raise CatalogError(f"{path}: no line with {_COLUMNS}" + (f" ({problems[0]})" if problems else ""))
     ids, *columns = zip(*rows, strict=True)
     return MasterCatalog(target, np.array(ids), *(np.array(column, dtype=float) for column in columns)), problems
+
+
+def write_catalog(catalog, path):
+    """Write a master catalogue in the form that `read_catalog` reads: id x y ra dec, no header.
+
+    Parameters
+    ----------
+    catalog : `records.MasterCatalog`
+    path : `pathlib.Path`
+    """
+    rows = zip(catalog.id, catalog.x, catalog.y, catalog.ra, catalog.dec, strict=True)
+    lines = [f"{id_:7d} {x:11.4f} {y:11.4f} {ra:14.9f} {dec:14.9f}\n" for id_, x, y, ra, dec in rows]
+    path.write_text("".join(lines), encoding="ascii")
+
+
+_RA_NAMES = ("ra", "raj2000", "_raj2000", "ra_icrs", "_ra", "alpha_j2000")
+_DEC_NAMES = ("dec", "dej2000", "_dej2000", "de_icrs", "_de", "decj2000", "delta_j2000")
+
+
+def read_reference(path):
+    """Read positions to align to: a table with RA and Dec (ECSV, FITS, VOTable, CSV), or a master catalogue.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        Gaia's, for example. Columns without a unit are taken to be in degrees.
+
+    Returns
+    -------
+    catalog : `records.MasterCatalog`
+        Its target is the name of the file; x and y are 0.
+
+    Raises
+    ------
+    CatalogError
+        The file cannot be read, or has no columns of positions.
+    """
+    if not path.is_file():
+        raise CatalogError(f"{path}: no such catalogue")
+    if path.suffix == ".cat":
+        return read_catalog(path, path.name)[0]
+    table = _read_table(path)
+    ra, dec = (_degrees(table, names, path) for names in (_RA_NAMES, _DEC_NAMES))
+    good = np.isfinite(ra) & np.isfinite(dec)
+    if not good.any():
+        raise CatalogError(f"{path}: no row with RA and Dec")
+    n = np.count_nonzero(good)
+    return MasterCatalog(path.name, np.arange(1, n + 1), np.zeros(n), np.zeros(n), ra[good], dec[good])
+
+
+def _read_table(path):
+    kinds = {".csv": "ascii.csv", ".ecsv": "ascii.ecsv", ".fits": "fits", ".fit": "fits", ".xml": "votable"}
+    kinds |= {".vot": "votable"}
+    try:
+        return Table.read(path, format=kinds.get(path.suffix.lower(), "ascii"))
+    except Exception as error:  # each format has errors of its own
+        raise CatalogError(f"{path}: not a table ({' '.join(str(error).split())[:200]})") from error
+
+
+def _degrees(table, names, path):
+    column = next((table[name] for name in table.colnames if name.lower() in names), None)
+    if column is None:
+        found = ", ".join(table.colnames[:8])
+        raise CatalogError(f"{path}: no column named {names[0]} (it has {found}); RA and Dec in degrees are needed")
+    try:
+        values = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+        return values * (column.unit.to("deg") if column.unit else 1.0)
+    except (TypeError, ValueError, UnitConversionError) as error:
+        raise CatalogError(f"{path}: column {column.name} is not an angle in degrees ({error})") from error
 
 
 def check_field(catalog, ra, dec, name):
