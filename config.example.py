@@ -70,3 +70,6 @@ max_shift = 1.5
 # Data-quality bits of pixels that spoil an aperture: Reed-Solomon error, fill, bad, deviant bias, hot, bad reference,
 # bad flat, charge trap. Saturation (256, 2048) and cosmic rays (4096, 8192) are judged apart.
 bad_dq_bits = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
+
+# The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
+mast_server = None

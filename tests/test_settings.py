@@ -13,7 +13,7 @@ from wfc3_cte_monitor.tables import shipped_file
 
 NAMES = [field.name for field in fields(Settings) if field.name != "config_file"]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
-MAY_BE_MISSING = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits"}
+MAY_BE_MISSING = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "mast_server"}
 
 
 def refusal(path):
@@ -108,6 +108,10 @@ WRONG = {
     "sky_annulus": [12, (20, 12), (12, 12), (12,), (12, 20, 30), ("12", "20"), (0, 20), (12, float("inf"))],
     "max_shift": [0, -1, "1.5", None, True, float("nan")],
     "bad_dq_bits": [1.5, "x", None, True, -1],
+    "mast_server": [
+        *(5, "  ", "mast.stsci.edu", "ftp://mast.stsci.edu", "https://", "https:///path", "file:///etc/passwd"),
+        *("http://a:b@mast.stsci.edu", "http://mast.stsci.edu?x=1", "http://mast.stsci.edu:x", "http://ma st.edu"),
+    ],
 }
 
 
@@ -169,6 +173,9 @@ def test_file_that_is_not_text_is_refused(tmp_path):
         ("loss_unit", "flux", "flux"),
         ("path_to_automated_outputs", "", None),
         ("db_url", "", None),
+        ("mast_server", "", None),
+        ("mast_server", " https://mast.stsci.edu/ ", "https://mast.stsci.edu"),
+        ("mast_server", "http://127.0.0.1:8000/mast", "http://127.0.0.1:8000/mast"),
         ("sky_annulus", [10, 15.5], (10, 15.5)),
     ],
 )

@@ -5,11 +5,12 @@ import runpy
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.records import FluxBin
 
-__all__ = ["Settings", "find_config", "read_settings", "CONFIG_VARIABLE"]
+__all__ = ["Settings", "find_config", "read_settings", "server_url", "CONFIG_VARIABLE"]
 
 CONFIG_VARIABLE = "UVIS_CTE_CONFIG"
 """Environment variable with the path of the configuration file."""
@@ -52,6 +53,8 @@ class Settings:
     """How far a centroid may lie from the catalogue position [px]."""
     bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    mast_server: str | None = None
+    """Address of the archive; None: astroquery's own."""
     config_file: Path | None = None
 
     @property
@@ -268,6 +271,22 @@ def _unit(value):
     return value
 
 
+def server_url(value):
+    """The address of a server, without a slash at its end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is not one; nor is one with a password in it, which would show in messages.
+    """
+    text = _text(value).strip().rstrip("/")
+    parts = urlsplit(text)
+    strange = "@" in parts.netloc or parts.query or parts.fragment or any(letter.isspace() for letter in text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or strange:
+        raise ValueError
+    return text
+
+
 _CONVERTERS = {
     "path_to_data": (_text, "the path of a folder"),
     "path_to_outputs": (_text, "the path of a folder"),
@@ -288,4 +307,5 @@ _CONVERTERS = {
     "sky_annulus": (_tuple_of(_positive), "(inner radius, outer radius) in pixels"),
     "max_shift": (_positive, "a number of pixels above 0"),
     "bad_dq_bits": (_integer, "an integer of data-quality bits"),
+    "mast_server": (_optional(server_url), "the http(s) address of a server, or None"),
 }

@@ -18,6 +18,7 @@ __all__ = [
     "load_settings",
     "positive_int",
     "yes_no",
+    "visit",
     "logging_to_terminal",
     "guarded",
 ]
@@ -67,6 +68,13 @@ def yes_no(text):
     if text not in ("y", "n"):
         raise argparse.ArgumentTypeError(f"must be y or n, not {text!r}")
     return text == "y"
+
+
+def visit(text):
+    """'3' and '03' are visit 03."""
+    if not text.isalnum() or len(text) > 2:
+        raise argparse.ArgumentTypeError(f"a visit has one or two letters or digits, not {text!r}")
+    return text.lower().zfill(2)
 
 
 class _TerminalHandler(logging.Handler):

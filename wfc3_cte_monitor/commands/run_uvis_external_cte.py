@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from wfc3_cte_monitor import __version__, pipeline
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, yes_no
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, visit, yes_no
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
 
@@ -41,7 +41,7 @@ def parser():
         help="all, last (newest listed program that has data), 180 (the same-chip set) or a program number",
     )
     p.add_argument(
-        "--v", nargs="+", default=[], type=_visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
+        "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
     p.add_argument(
         "--i",
@@ -103,13 +103,6 @@ def parser():
     add_jobs(p)
     p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return p
-
-
-def _visit(text):
-    """'3' and '03' are visit 03."""
-    if not text.isalnum() or len(text) > 2:
-        raise argparse.ArgumentTypeError(f"a visit has one or two letters or digits, not {text!r}")
-    return text.lower().zfill(2)
 
 
 def request_of(args, settings):
