@@ -301,14 +301,15 @@ class Archive:
         tried = f", {attempts} attempts" if attempts > 1 else ""
         response = getattr(error, "response", None)
         if response is None and isinstance(error, (requests.ConnectionError, requests.Timeout)):
-            return UnreachableArchiveError(
-                f"{self.server} cannot be reached ({_reason(error)}{tried}); try again later"
-            )
+            problem = f"{self.server} cannot be reached ({_reason(error)}{tried})"
+            return UnreachableArchiveError(f"{problem}; try again later, or name another with --server")
         if response is not None and response.status_code in (401, 403):
             return ArchiveError(f"not public ({_reason(error)}); set ${TOKEN_VARIABLE} to a token that may see it")
+        if isinstance(error, ArchiveError):
+            return ArchiveError(f"{error}{tried}")
         if isinstance(error, ValueError):  # what should be JSON
             return ArchiveError(f"the answer of {self.server} is not understood; is it a MAST server?")
-        return ArchiveError(f"{_reason(error)}{tried}")
+        return ArchiveError(f"{self.server}: {_reason(error)}{tried}")
 
 
 def _observations(server):
@@ -367,10 +368,11 @@ def _product(row, program, releases):
         return None
     if (_value(row, "proposal_id") or program) not in (program, str(program)):
         return None
+    size, release = _value(row, "size"), releases.get(str(_value(row, "parent_obsid")))
+    product = Product(name, uri, program, int(size) if size and size > 0 else None, release and float(release))
     if uri.rpartition("/")[2] != name:
         raise ArchiveError(f"{name!r}: refused, its address in the archive is of another file ({uri!r})")
-    size, release = _value(row, "size"), releases.get(str(_value(row, "parent_obsid")))
-    return Product(name, uri, program, int(size) if size and size > 0 else None, release and float(release))
+    return product
 
 
 # ---- HTTP ------------------------------------------------------------------------------------------------------------

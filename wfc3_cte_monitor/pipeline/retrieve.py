@@ -298,8 +298,9 @@ class Records:
 
 
 def _check_room(retrieval):
-    needed = _total([wanted.product for wanted in retrieval.wanted])
-    needed -= sum(path.stat().st_size for path in retrieval.folder.glob("*.part"))
+    products = [wanted.product for wanted in retrieval.wanted]
+    parts = [retrieval.folder / f"{product.name}.part" for product in products]
+    needed = _total(products) - sum(path.stat().st_size for path in parts if path.is_file())
     free = shutil.disk_usage(retrieval.folder).free
     if needed > free:
         raise ConfigurationError(
