@@ -16,8 +16,8 @@ from astropy.io import fits
 from mast_server import MastServer
 from running import Outcome
 
-from wfc3_cte_monitor import archive
-from wfc3_cte_monitor.archive import Archive, Product, Stamp, fits_problem
+from wfc3_cte_monitor.archive import Archive, Product, Stamp, core, fits_problem, http
+from wfc3_cte_monitor.archive.part import Part
 from wfc3_cte_monitor.commands import uvis_external_cte
 from wfc3_cte_monitor.errors import ArchiveError, ConfigurationError
 from wfc3_cte_monitor.pipeline import retrieve as pipeline
@@ -29,15 +29,17 @@ LOOPBACK = re.compile(r"127\.0\.0\.\d+")
 
 @cache
 def fits_bytes(seed=0, *, checksum=True, columns=64):
-    """A small file of the structure of a UVIS exposure; made once, for the time is in its checksum cards."""
+    """A small file of the structure of a UVIS exposure."""
     rng = np.random.default_rng(seed)
     hdus = fits.HDUList([fits.PrimaryHDU()])
     for version in (1, 2):
         hdus.append(fits.ImageHDU(rng.normal(30, 3, (300, columns)).astype("f4"), name="SCI", ver=version))
         hdus.append(fits.ImageHDU(rng.integers(0, 9, (300, columns)).astype("i2"), name="DQ", ver=version))
     hdus[0].header["NEXTEND"] = 4
+    for hdu in hdus if checksum else ():
+        hdu.add_checksum(when="made")  # astropy would write the time into the cards
     buffer = io.BytesIO()
-    hdus.writeto(buffer, checksum=checksum)
+    hdus.writeto(buffer)
     return buffer.getvalue()
 
 
@@ -45,8 +47,8 @@ def fits_bytes(seed=0, *, checksum=True, columns=64):
 def no_way_out(monkeypatch):
     """Only the loopback can be reached, at once, by nobody's proxy and with nobody's token; nobody waits."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,127.0.0.2")
-    monkeypatch.delenv(archive.TOKEN_VARIABLE, raising=False)
-    monkeypatch.setattr(archive, "BACKOFF", 0.001)
+    monkeypatch.delenv(http.TOKEN_VARIABLE, raising=False)
+    monkeypatch.setattr(http, "BACKOFF", 0.001)
     connect = socket.socket.connect
 
     def connect_here(self, address):
@@ -222,6 +224,7 @@ def test_file_that_cannot_be_whole_is_fetched(retrieve, data, name, length):
     assert f"{FLT}     0.3 MB  damaged" in retrieve("--pr", 14012, "--dry-run").out
     assert retrieve("--pr", 14012).code == 0
     assert bytes_of(data) == fits_bytes()
+    assert retrieve("--pr", 14012).count("retrieved") == 0, "once is enough, wherever the damaged one lies"
 
 
 def test_product_of_another_size_is_newer(retrieve, mast, data):
@@ -272,7 +275,8 @@ def test_damaged_records_are_one_line(retrieve, data):
 @pytest.mark.parametrize(
     ("one", "two", "different"),
     [
-        (Stamp("a", "x"), Stamp("b", "x"), True),
+        (Stamp("a", "x"), Stamp("b", "y"), True),
+        (Stamp("a", "x"), Stamp("b", "x"), False),
         (Stamp("a", "x"), Stamp("a", "y"), False),
         (Stamp(None, "x"), Stamp("b", "y"), True),
         (Stamp("a"), Stamp(), False),
@@ -303,12 +307,12 @@ def test_broken_connection_goes_on_where_it_broke(retrieve, mast, data, etag):
     assert bytes_of(data) == fits_bytes()
     assert here(data) == FILES, "nothing is left of the part"
     # What had come but not been written is sent twice: less than a block and what the sockets hold back.
-    assert mast.sent[FLT] - len(fits_bytes()) <= archive._BLOCK
+    assert mast.sent[FLT] - len(fits_bytes()) <= core._BLOCK
     assert "ERROR" not in retrieve("--pr", 14012).err
 
 
 def test_next_run_goes_on_where_the_last_one_broke(retrieve, mast, data, monkeypatch):
-    monkeypatch.setattr(archive, "ATTEMPTS", 1)
+    monkeypatch.setattr(http, "ATTEMPTS", 1)
     interrupted(mast)
     done = retrieve("--pr", 14012)
     assert done.code == 1
@@ -340,7 +344,7 @@ def test_part_of_an_older_version_is_not_gone_on_with(retrieve, mast, data, monk
     mast.replace(FLT, fits_bytes(0), etag=etags[0])
     interrupted(mast)
     with monkeypatch.context() as patience:
-        patience.setattr(archive, "ATTEMPTS", 1)
+        patience.setattr(http, "ATTEMPTS", 1)
         retrieve("--pr", 14012)
     mast.replace(FLT, fits_bytes(7), etag=etags[1])
     mast.faults.clear()
@@ -372,12 +376,12 @@ def test_killed_process_leaves_a_part_and_no_file(make_config, mast, data):
     config = make_config(path_to_data=data, mast_server=mast.url)
     code = """
 import os, sys
-from wfc3_cte_monitor import archive
-append = archive._Part.append
+from wfc3_cte_monitor.archive.part import Part
+append = Part.append
 def killed(self, blocks, offset):
     append(self, (next(iter(blocks)) for _ in range(2)), offset)
     os._exit(9)
-archive._Part.append = killed
+Part.append = killed
 from wfc3_cte_monitor.commands.uvis_external_cte import main
 main(sys.argv[1:])
 """
@@ -387,7 +391,7 @@ main(sys.argv[1:])
     first = "icqe03aaq_flc.fits"
     assert here(data) == {f"{first}.part", f"{first}.part.json"}
     kept = (data / "newdata" / f"{first}.part").stat().st_size
-    assert kept == 2 * archive._BLOCK
+    assert kept == 2 * core._BLOCK
     mast.sent.clear()
     assert command(config, "--pr", 14012).code == 0
     assert mast.sent[first] == len(fits_bytes()) - kept
@@ -398,7 +402,7 @@ def test_ctrl_c_is_one_line(retrieve, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archive.Archive, "fetch", interrupt)
+    monkeypatch.setattr(Archive, "fetch", interrupt)
     done = retrieve("--pr", 14012)
     assert done.code == 130
     assert done.err.splitlines()[-1] == "interrupted; the same command goes on from here"
@@ -465,7 +469,7 @@ def test_content_that_is_no_whole_fits_file_is_refused(retrieve, mast, data, nam
     assert problem in line
     assert "Traceback" not in done.err
     assert here(data) == FILES - {FLT}
-    assert mast.downloads().count(FLT) == archive.ATTEMPTS
+    assert mast.downloads().count(FLT) == http.ATTEMPTS
 
 
 def test_file_without_checksums_is_taken(retrieve, mast, data):
@@ -560,7 +564,7 @@ def test_trouble_that_stays_is_one_line_and_the_others_come(retrieve, mast, data
     assert retrieve("--pr", 14012).count("here already") == 3
 
 
-@pytest.mark.parametrize(("status", "said"), [(404, "HTTP 404 Not Found"), (401, archive.TOKEN_VARIABLE)])
+@pytest.mark.parametrize(("status", "said"), [(404, "HTTP 404 Not Found"), (401, http.TOKEN_VARIABLE)])
 def test_what_can_only_fail_again_is_not_tried_again(retrieve, mast, status, said):
     mast.faults[FLT].status = [status]
     done = retrieve("--pr", 14012)
@@ -618,7 +622,7 @@ def test_archive_that_falls_silent_is_not_asked_for_every_file(retrieve, mast, m
 
 
 def test_silent_server_is_not_waited_for_for_ever(retrieve, mast, monkeypatch):
-    monkeypatch.setattr(archive, "TIME_LIMITS", (0.2, 0.2))
+    monkeypatch.setattr(http, "TIME_LIMITS", (0.2, 0.2))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         done = retrieve("--pr", 14012, "--server", f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert done.code == 2
@@ -639,7 +643,7 @@ def test_comparison_that_fails_leaves_what_is_here(retrieve, mast, monkeypatch):
 
 
 def test_token_goes_to_the_archive_and_nowhere_else(retrieve, mast, data, monkeypatch):
-    monkeypatch.setenv(archive.TOKEN_VARIABLE, "secret123")
+    monkeypatch.setenv(http.TOKEN_VARIABLE, "secret123")
     mast.token = "secret123"
     with MastServer("127.0.0.2") as elsewhere:
         elsewhere.publish(f"mast:HST/product/{FLT}", fits_bytes())
@@ -656,11 +660,11 @@ def test_token_goes_to_the_archive_and_nowhere_else(retrieve, mast, data, monkey
 
 
 def test_token_that_is_not_accepted_is_one_line(retrieve, mast, monkeypatch):
-    monkeypatch.setenv(archive.TOKEN_VARIABLE, "secret123")
+    monkeypatch.setenv(http.TOKEN_VARIABLE, "secret123")
     done = retrieve("--pr", 14012)
     assert done.code == 2
     assert done.err.count("\n") == 1
-    assert f"does not accept the token in ${archive.TOKEN_VARIABLE}" in done.err
+    assert f"does not accept the token in ${http.TOKEN_VARIABLE}" in done.err
     assert "secret123" not in done.out + done.err
 
 
@@ -721,7 +725,7 @@ def test_disk_that_is_full_after_all_is_one_line(retrieve, mast, data, monkeypat
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archive._Part, "append", full)
+    monkeypatch.setattr(Part, "append", full)
     done = retrieve("--pr", 14012)
     assert done.code == 1
     assert failures(done) == ["icqe03aaq_flc.fits: cannot be written (No space left on device); not gone on with"]
@@ -732,7 +736,7 @@ def test_help_shows_examples(capsys):
         uvis_external_cte.main(["retrieve", "--help"])
     out = capsys.readouterr().out
     assert "uvis_external_cte retrieve --pr 14012 --v 3 4 --dry-run" in out
-    assert archive.TOKEN_VARIABLE in out
+    assert http.TOKEN_VARIABLE in out
 
 
 # ---- FITS files ------------------------------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ from wfc3_cte_monitor.commands.common import add_config, load_settings, visit
 from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
 from wfc3_cte_monitor.settings import server_url
 
-__all__ = ["add_parser"]
+__all__ = ["add_parser", "EXAMPLES"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-_EXAMPLES = """\
+EXAMPLES = """\
 examples:
   the newest program, what is missing:     uvis_external_cte retrieve --pr last
   what would come, of two visits:          uvis_external_cte retrieve --pr 14012 --v 3 4 --dry-run
@@ -33,7 +33,7 @@ def add_parser(commands):
         description="Find the FLT and FLC files of programs in MAST and download into data/newdata what is neither "
         "there nor in data/<program>, and what is newer in the archive. An interrupted download goes on where it "
         "stopped; a file has its name once it is whole.",
-        epilog=_EXAMPLES,
+        epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument(

@@ -129,7 +129,8 @@ def retrieve(programs, visits, settings, *, server=None, dry_run=False):
     A file is here if it lies in ``newdata`` or in ``<program>``. It is newer in the archive if
 
     * the size that the archive lists is another one than the size that it listed when the file was retrieved, or
-    * the archive's server tells versions apart (ETag, Last-Modified) and says another one than it said then.
+    * the archive's server tells versions apart (ETag, Last-Modified) and says another one than it said then:
+      recalibration seldom changes the size of a file. Each file of which a version is on record costs a request.
 
     Alignment changes the files that are here, so it is the record of what the archive said (`RECORDS`) that is
     compared, and not they; the archive's lists have no date of the files themselves. Of a file that has no record,
@@ -235,7 +236,7 @@ def _reason(product, records, data):
     sizes = [path.stat().st_size for path in here if path.is_file()]
     if not sizes:
         return "missing"
-    if any(size == 0 or size % _FITS_BLOCK for size in sizes):
+    if all(size == 0 or size % _FITS_BLOCK for size in sizes):
         return "damaged (what is here is no whole FITS file)"
     before = records.size(product)
     if before and product.size and before != product.size:
