@@ -41,6 +41,9 @@ class Faults:
     cut: list = field(default_factory=list)
     """After so many bytes of a body the connection is cut; None: not at all."""
     ranges: bool = True
+    if_range: bool = True
+    length: bool = True
+    """Whether an answer says how long it is; if not, it ends with the connection."""
     content_type: str = "application/fits"
     redirect: str | None = None
 
@@ -216,7 +219,8 @@ def _handler_of(mast):
             if start:
                 status, headers["Content-Range"] = 206, f"bytes {start}-{len(content) - 1}/{len(content)}"
             self.send_response(status)
-            headers |= {"Content-Type": faults.content_type, "Content-Length": str(len(content) - start)}
+            headers["Content-Type"] = faults.content_type
+            headers |= {"Content-Length": str(len(content) - start)} if faults.length else {"Connection": "close"}
             for key, value in headers.items():
                 self.send_header(key, value)
             self.end_headers()
@@ -225,7 +229,7 @@ def _handler_of(mast):
 
         def _start(self, faults, etag):
             """Where a byte range begins; 0 where the file is sent from its beginning."""
-            if not faults.ranges or self.headers.get("If-Range") not in (None, etag):
+            if not faults.ranges or faults.if_range and self.headers.get("If-Range") not in (None, etag):
                 return 0
             return int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
 

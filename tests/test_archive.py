@@ -70,7 +70,8 @@ def mast():
         server.add(14012, "icqe03010_drz.fits", b"not wanted")
         again = {"observation": "icqe03010"}  # the archive lists exposures with their association too
         server.add(14012, "icqe03aaq_flt.fits", fits_bytes(0), **again)
-        server.add(14012, "hst_14012_03_wfc3_uvis_f502n_icqe03aa_flt.fits", b"not wanted")
+        server.add(14012, "hst_14012_03_wfc3_uvis_f502n_icqe03aa_flt.fits", b"not wanted", **again)
+        server.add(14012, "hst_14012_03_wfc3_uvis_total_drc.fits", b"not wanted", observation="hst_14012_03_total")
         server.add(14541, "id1n01xyq_flt.fits", fits_bytes(9))
         server.listed[-1]["obsID"] = server.observations[0]["obsid"]  # of another program, in this one's association
         yield server
@@ -155,6 +156,18 @@ def test_several_programs_and_long_lists(retrieve, mast, data):
     assert here(data) == FILES | {"id1n02xyq_flc.fits"}
 
 
+def test_only_rootnames_are_asked_for_and_not_all_at_once(retrieve, mast, data, monkeypatch):
+    """What the archive made of the exposures has thousands of products; long lists of them time out."""
+    monkeypatch.setattr(core, "_OBSERVATIONS_PER_QUERY", 2)
+    asked, answer = [], mast.answer
+    mast.answer = lambda request: asked.append(request["params"].get("obsid")) or answer(request)
+    assert retrieve("--pr", 14012).code == 0
+    assert here(data) == FILES
+    named = {row["obsid"]: row["obs_id"] for row in mast.observations}
+    batches = [[named[obsid] for obsid in text.split(",")] for text in asked if text]
+    assert batches == [["icqe03aaq", "icqe04abq"], ["icqe03010"]]
+
+
 def test_visit_that_is_nowhere_is_named(retrieve, data):
     done = retrieve("--pr", 14012, "--v", 3, "0A")
     assert done.code == 1
@@ -178,9 +191,10 @@ def test_astroquery_is_left_as_it_was(retrieve):
     from astroquery import mast as astroquery
 
     portal = astroquery.Observations._portal_api_connection
-    before = (astroquery.conf.server, portal.MAST_REQUEST_URL, dict(type(portal)._column_configs))
+    before = (astroquery.conf.server, portal.MAST_REQUEST_URL)
     retrieve("--pr", 14012, "--dry-run")
-    assert (astroquery.conf.server, portal.MAST_REQUEST_URL, dict(type(portal)._column_configs)) == before
+    assert (astroquery.conf.server, portal.MAST_REQUEST_URL) == before
+    assert type(portal)._column_configs == {}, "nor does it take a column for what another server says"
     assert Archive().server == astroquery.conf.server == "https://mast.stsci.edu"
 
 
@@ -350,6 +364,55 @@ def test_part_of_an_older_version_is_not_gone_on_with(retrieve, mast, data, monk
     mast.faults.clear()
     assert retrieve("--pr", 14012).code == 0
     assert bytes_of(data) == fits_bytes(7)
+
+
+def test_older_part_is_seen_by_the_etag_even_if_the_server_does_not_look(retrieve, mast, data, monkeypatch):
+    mast.replace(FLT, fits_bytes(0, checksum=False), etag='"one"')
+    interrupted(mast)
+    with monkeypatch.context() as patience:
+        patience.setattr(http, "ATTEMPTS", 1)
+        retrieve("--pr", 14012)
+    mast.replace(FLT, fits_bytes(7, checksum=False), etag='"two"')
+    mast.faults.clear()
+    mast.faults[FLT].if_range = False
+    mast.requests.clear()
+    assert retrieve("--pr", 14012).code == 0
+    assert bytes_of(data) == fits_bytes(7, checksum=False)
+    conditions = [headers.get("If-Range") for _, path, headers in mast.requests if FLT in path]
+    assert conditions == ['"one"', None]
+
+
+def test_part_of_a_file_of_another_size_is_thrown_away(retrieve, mast, data, monkeypatch):
+    """Without ETag and sums only the size that is listed tells."""
+    mast.replace(FLT, fits_bytes(0, checksum=False))
+    interrupted(mast)
+    with monkeypatch.context() as patience:
+        patience.setattr(http, "ATTEMPTS", 1)
+        retrieve("--pr", 14012)
+    mast.replace(FLT, fits_bytes(7, checksum=False, columns=100))
+    mast.faults.clear()
+    assert retrieve("--pr", 14012).code == 0
+    assert bytes_of(data) == fits_bytes(7, checksum=False, columns=100)
+
+
+def test_answer_that_does_not_say_its_length_may_end_early(retrieve, mast, data):
+    mast.faults[FLT].length = False
+    mast.faults[FLT].cut = [CUT, None]
+    assert retrieve("--pr", 14012).code == 0
+    assert bytes_of(data) == fits_bytes()
+    assert mast.sent[FLT] == len(fits_bytes()), "and is gone on with"
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_progress_adds_up(mast, tmp_path, ranges):
+    mast.faults[FLT].ranges = ranges
+    mast.faults[FLT].cut = [CUT, None]
+    connection, steps = Archive(mast.url), []
+    product = next(p for p in connection.products(14012)[0] if p.name == FLT)
+    connection.fetch(product, tmp_path, steps.append)
+    assert sum(steps) == product.size
+    assert max(steps) <= core._BLOCK
+    assert ranges or min(steps) < 0
 
 
 def test_part_that_was_whole_is_only_checked(retrieve, mast, data):
@@ -564,6 +627,21 @@ def test_trouble_that_stays_is_one_line_and_the_others_come(retrieve, mast, data
     assert retrieve("--pr", 14012).count("here already") == 3
 
 
+def test_archive_that_answers_with_errors_is_asked_for_every_file(retrieve, mast):
+    for name in FILES:
+        mast.faults[name].status = [500]
+    done = retrieve("--pr", 14012)
+    assert sorted(line.partition(":")[0] for line in failures(done)) == sorted(FILES)
+
+
+@pytest.mark.parametrize(("wanted", "pause"), [("3", 3), ("9999", http.LONGEST_PAUSE), ("soon", 0.004), ("", 0.004)])
+def test_server_may_name_the_pause(wanted, pause):
+    class Error(Exception):
+        response = type("Response", (), {"headers": {"Retry-After": wanted}})
+
+    assert http._pause(Error(), 3) == pause
+
+
 @pytest.mark.parametrize(("status", "said"), [(404, "HTTP 404 Not Found"), (401, http.TOKEN_VARIABLE)])
 def test_what_can_only_fail_again_is_not_tried_again(retrieve, mast, status, said):
     mast.faults[FLT].status = [status]
@@ -630,12 +708,15 @@ def test_silent_server_is_not_waited_for_for_ever(retrieve, mast, monkeypatch):
 
 
 def test_comparison_that_fails_leaves_what_is_here(retrieve, mast, monkeypatch):
-    mast.replace(FLT, fits_bytes(0), etag='"one"')
+    for name in FILES:
+        mast.replace(name, fits_bytes(0), etag='"one"')
     retrieve("--pr", 14012)
+    mast.requests.clear()
     monkeypatch.setattr(Archive, "_address", lambda self, product: f"{mast.url}/nowhere")
     done = retrieve("--pr", 14012)
     assert done.code == 0
-    assert f"{FLT}: cannot be compared" in done.err
+    assert "icqe03aaq_flc.fits: cannot be compared" in done.err
+    assert len([path for _, path, _ in mast.requests if path == "/nowhere"]) == 1, "the others would fail as well"
     assert done.count("here already") == 4
 
 
