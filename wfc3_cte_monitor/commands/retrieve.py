@@ -12,6 +12,12 @@ __all__ = ["add_parser", "EXAMPLES"]
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+DESCRIPTION = """\
+Find the FLT and FLC files of programs in MAST and download into data/newdata what is neither there nor in
+data/<program>, and what is newer in the archive. An interrupted download goes on where it stopped; a file has its
+name once it is whole. Align the files, then move them to data/<program>.
+"""
+
 EXAMPLES = """\
 examples:
   the newest program, what is missing:     uvis_external_cte retrieve --pr last
@@ -30,9 +36,7 @@ def add_parser(commands):
     p = commands.add_parser(
         "retrieve",
         help="download FLT and FLC files from the archive (MAST)",
-        description="Find the FLT and FLC files of programs in MAST and download into data/newdata what is neither "
-        "there nor in data/<program>, and what is newer in the archive. An interrupted download goes on where it "
-        "stopped; a file has its name once it is whole.",
+        description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
