@@ -1,6 +1,7 @@
 """A small MAST on the loopback: of its protocol what astroquery asks for, and faults on demand."""
 
 import json
+import sys
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -53,6 +54,13 @@ class Faults:
         return remaining.pop(0) if len(remaining) > 1 else remaining[0] if remaining else None
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Who refuses an answer hangs up in the midst of it."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class MastServer:
     """``with MastServer() as mast:`` answers at ``mast.url``; what it has is put in with `add`."""
 
@@ -71,7 +79,7 @@ class MastServer:
         """(method, path, headers) of each."""
         self.sent = defaultdict(int)
         """Bytes of each file."""
-        self._server = ThreadingHTTPServer((host, 0), _handler_of(self))
+        self._server = _Server((host, 0), _handler_of(self))
         self._server.daemon_threads = True
         self.url = f"http://{host}:{self._server.server_port}"
 
