@@ -71,6 +71,9 @@ max_shift = 1.5
 # bad flat, charge trap. Saturation (256, 2048) and cosmic rays (4096, 8192) are judged apart.
 bad_dq_bits = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
 
+# The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
+mast_server = None
+
 # ---- Optional: alignment and cosmic rays; these are the defaults -----------------------------------------------------
 
 # TweakReg's parameters and those of its source finding, under TweakReg's own names, for a target, filter and exposure

@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
     *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes"),
-    *("surface", "inventory", "database", "outputs", "plots", "simulate"),
+    *("surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
@@ -30,13 +30,16 @@ HOMES = {
     "matplotlib": {"plots"},
     "argparse": {"commands"},
     "sep": {"photometry"},
-    "scipy.spatial": {"photometry", "alignment"},
+    "scipy.spatial": {"photometry", "alignment", "catalogs"},
+    "photutils": {"catalogs"},
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},
     "sqlite3": {"database"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
     "runpy": {"settings"},
+    "astroquery": {"archive"},
+    "requests": {"archive"},
 }
 
 
@@ -132,6 +135,7 @@ def hook(event, args):
         opened.append((event, str(args[0])))
 sys.addaudithook(hook)
 import wfc3_cte_monitor.commands.run_uvis_external_cte, wfc3_cte_monitor.commands.uvis_external_cte
+assert "astroquery" not in sys.modules and "requests" not in sys.modules, "only who retrieves should wait for them"
 print([entry for entry in opened if ".pyc" not in entry[1] and "matplotlib" not in entry[1]])
 """
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
+from wfc3_cte_monitor.commands import retrieve, run_uvis_external_cte, uvis_external_cte
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
-SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|simulate)[^`\n|]*"
+SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|retrieve|simulate)[^`\n|]*"
 
 
 def commands(text):
@@ -21,7 +21,7 @@ def commands(text):
     return sorted({line.split("  ")[0].strip() for line in re.findall(SHOWN, text) if "..." not in line})
 
 
-@pytest.mark.parametrize("line", commands(README) + commands(run_uvis_external_cte.parser().epilog))
+@pytest.mark.parametrize("line", commands(README + run_uvis_external_cte.parser().epilog + retrieve.EXAMPLES))
 def test_every_command_shown_is_understood(line):
     program, *arguments = shlex.split(line)
     if "--help" in arguments:

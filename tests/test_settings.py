@@ -13,7 +13,7 @@ from wfc3_cte_monitor.tables import shipped_file
 
 NAMES = [field.name for field in fields(Settings) if field.name != "config_file"]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
-DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits"}
+DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "mast_server"}
 OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")
 MAY_BE_MISSING = {*DOCUMENTED_DEFAULTS, *OF_THE_ALIGNMENT, "expected_exposures"}
 
@@ -138,6 +138,10 @@ WRONG = {
     "tweakreg_retries": [None, 5, [5], [{"updatehdr": False}]],
     "alignment_limits": [None, [], {"rsm": 0.1}, {"rms": 0}, {"rms": "1"}, {"matches": None}],
     "expected_exposures": [None, [14012], {"x": {}}, {14012: ["03"]}, {14012: {"03": 5}}, {14012: {"03": []}}],
+    "mast_server": [
+        *(5, "  ", "mast.stsci.edu", "ftp://mast.stsci.edu", "https://", "https:///path", "file:///etc/passwd"),
+        *("http://a:b@mast.stsci.edu", "http://mast.stsci.edu?x=1", "http://mast.stsci.edu:x", "http://ma st.edu"),
+    ],
 }
 
 
@@ -223,6 +227,9 @@ def test_wrong_expectation_names_program_and_visit(make_config, place, lines, wo
         ("loss_unit", "flux", "flux"),
         ("path_to_automated_outputs", "", None),
         ("db_url", "", None),
+        ("mast_server", "", None),
+        ("mast_server", " https://mast.stsci.edu/ ", "https://mast.stsci.edu"),
+        ("mast_server", "http://127.0.0.1:8000/mast", "http://127.0.0.1:8000/mast"),
         ("sky_annulus", [10, 15.5], (10, 15.5)),
     ],
 )

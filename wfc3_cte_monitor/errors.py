@@ -5,6 +5,8 @@ __all__ = [
     "ConfigurationError",
     "DatabaseError",
     "CatalogError",
+    "ArchiveError",
+    "UnreachableArchiveError",
     "UnusableExposureError",
     "NotEnoughPointsError",
     "UndeterminedFitError",
@@ -26,6 +28,14 @@ class DatabaseError(MonitorError):
 
 class CatalogError(MonitorError):
     """A master catalogue is missing or holds nothing usable."""
+
+
+class ArchiveError(MonitorError):
+    """The archive does not give what it was asked for."""
+
+
+class UnreachableArchiveError(ArchiveError):
+    """The archive does not answer."""
 
 
 class UnusableExposureError(MonitorError):

@@ -53,8 +53,8 @@ def combine(measured, x, y, ra, dec, peak):
     Returns
     -------
     columns : dict of ndarray, shape (n,)
-        ra, dec [deg], rate, rate_err [e-/s] (NaN where no exposure has a flux), n_exposures (that look there), n_good (of them
-        without a flag that spoils the flux), saturated, crowded, flags (all that any exposure has), is_star.
+        ra, dec [deg], rate, rate_err [e-/s] (NaN where no exposure has a flux), n_exposures (that look there), n_good
+        (of them without a flag that spoils the flux), saturated, crowded, flags (all that any exposure has), is_star.
     """
     on_chip = measured.flags >= 0
     finite = on_chip & np.isfinite(measured.rate) & (measured.rate_err > 0)

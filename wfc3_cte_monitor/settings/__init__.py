@@ -2,5 +2,6 @@
 
 from wfc3_cte_monitor.settings.read import CONFIG_VARIABLE, find_config, read_settings
 from wfc3_cte_monitor.settings.record import Settings
+from wfc3_cte_monitor.settings.values import server_url
 
-__all__ = ["Settings", "find_config", "read_settings", "CONFIG_VARIABLE"]
+__all__ = ["Settings", "find_config", "read_settings", "server_url", "CONFIG_VARIABLE"]

@@ -17,6 +17,7 @@ from wfc3_cte_monitor.settings.values import (
     positive,
     program_dict,
     reasons,
+    server_url,
     short_name,
     text,
     tuple_of,
@@ -171,6 +172,7 @@ _CONVERTERS = {
     "sky_annulus": (tuple_of(positive), "(inner radius, outer radius) in pixels"),
     "max_shift": (positive, "a number of pixels above 0"),
     "bad_dq_bits": (integer, "an integer of data-quality bits"),
+    "mast_server": (optional(server_url), "the http(s) address of a server, or None"),
     "tweakreg_parameters": (
         tweakreg_by_set,
         "a dictionary: (target, filter, 's' or 'l'), each or '*', -> {parameter of TweakReg: value}, without "

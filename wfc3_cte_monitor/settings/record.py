@@ -59,6 +59,8 @@ class Settings:
     """How far a centroid may lie from the catalogue position [px]."""
     bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    mast_server: str | None = None
+    """Address of the archive; None: astroquery's own."""
     tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(TWEAKREG)})
     """(target, filter, 's' or 'l'), each of which may be '*' for all -> parameters of TweakReg."""
     tweakreg_retries: tuple = (

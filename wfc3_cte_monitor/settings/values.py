@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, TWEAKREG
 
@@ -131,3 +132,19 @@ def unit(value):
     if value not in ("mag", "flux"):
         raise ValueError
     return value
+
+
+def server_url(value):
+    """The address of a server, without a slash at its end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        It is not one; nor is one with a password in it, which would show in messages.
+    """
+    address = text(value).strip().rstrip("/")
+    parts = urlsplit(address)
+    strange = "@" in parts.netloc or parts.query or parts.fragment or any(letter.isspace() for letter in address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or strange:
+        raise ValueError
+    return address

@@ -1,0 +1,80 @@
+"""``uvis_external_cte retrieve``: FLT and FLC files from the archive."""
+
+import argparse
+import sys
+
+from wfc3_cte_monitor.commands.common import add_config, load_settings, visit
+from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
+from wfc3_cte_monitor.settings import server_url
+
+__all__ = ["add_parser", "EXAMPLES"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+DESCRIPTION = """\
+Find the FLT and FLC files of programs in MAST and download into data/newdata what is neither there nor in
+data/<program>, and what is newer in the archive. An interrupted download goes on where it stopped; a file has its
+name once it is whole. Align the files, then move them to data/<program>.
+"""
+
+EXAMPLES = """\
+examples:
+  the newest program, what is missing:     uvis_external_cte retrieve --pr last
+  what would come, of two visits:          uvis_external_cte retrieve --pr 14012 --v 3 4 --dry-run
+  after a recalibration, what is newer:    uvis_external_cte retrieve --pr all
+
+Proprietary data need a token of the archive in $MAST_API_TOKEN.
+
+exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration, or the archive
+cannot be reached
+"""
+
+
+def add_parser(commands):
+    """Add the command to the tool box."""
+    p = commands.add_parser(
+        "retrieve",
+        help="download FLT and FLC files from the archive (MAST)",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "--pr",
+        nargs="+",
+        required=True,
+        metavar="SET",
+        help="all, last (the newest of program_list), or program numbers that are listed there",
+    )
+    p.add_argument(
+        "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
+    )
+    p.add_argument("--dry-run", action="store_true", help="say what would be downloaded and why, download nothing")
+    p.add_argument(
+        "--server",
+        type=_server,
+        metavar="URL",
+        help="address of the archive (default: mast_server of the configuration, then astroquery's own)",
+    )
+    add_config(p)
+    p.set_defaults(run=_run)
+
+
+def _server(text):
+    try:
+        return server_url(text)
+    except (TypeError, ValueError):
+        raise argparse.ArgumentTypeError(f"not the http(s) address of a server: {text!r}") from None
+
+
+def _run(args):
+    settings = load_settings(args)
+    programs = listed_programs(args.pr, settings)
+    try:
+        retrieval = retrieve(programs, tuple(args.v), settings, server=args.server, dry_run=args.dry_run)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        return INTERRUPTED
+    print("\n".join(retrieval.lines()))
+    return retrieval.exit_code
