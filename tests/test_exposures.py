@@ -8,6 +8,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from stsci.skypac.pamutils import pam_from_file
 
 from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.exposures import area_from_wcs, find_files, footprint, pixel_area, read_chip, read_exposure
@@ -17,6 +18,7 @@ from wfc3_cte_monitor.simulate import IDEAL, PlannedExposure, make_cluster, simu
 from wfc3_cte_monitor.simulate.observatory import _write_area_map
 from wfc3_cte_monitor.simulate.templates import primary_template, sci_template
 from wfc3_cte_monitor.tables import shipped_file
+from wfc3_cte_monitor.uvis import sci_extver
 
 COLUMNS = 64
 ROWS = 2051
@@ -481,7 +483,17 @@ def test_pixel_area_from_wcs_is_that_of_the_map(path, maps, chip):
     x, y = grid()
     from_map, from_wcs = pixel_area(image, x, y, maps), pixel_area(image, x, y)
     assert np.ptp(from_map) > 0.01
-    np.testing.assert_allclose(from_wcs, from_map, rtol=1e-3)
+    np.testing.assert_allclose(from_wcs, from_map, rtol=1e-4)
+
+
+@pytest.mark.parametrize("chip", [1, 2])
+def test_pixel_area_is_that_of_the_instruments_software(path, tmp_path, chip):
+    map_path = tmp_path / "pam.fits"
+    pam_from_file(str(path), ("SCI", sci_extver(chip)), str(map_path))
+    image = read_chip(path, chip)
+    x, y = grid()
+    expected = fits.getdata(map_path)[np.rint(y).astype(int) - 1, np.rint(x).astype(int) - 1]
+    np.testing.assert_allclose(pixel_area(image, np.rint(x), np.rint(y)), expected, rtol=1e-5)
 
 
 def test_map_is_read_at_the_one_based_position(path, tmp_path):

@@ -65,7 +65,8 @@ def combine(measured, x, y, ra, dec, peak):
     own_ra, own_dec = _position(measured, used)
     centred = np.isfinite(own_ra + own_dec)
     seen = on_chip.sum(axis=0) >= _MIN_EXPOSURES
-    believable = np.where(good.any(axis=0), _is_significant(measured, good, rate, rate_err), peak >= _MIN_PEAK)
+    spoilt = _is_seen_spoilt(measured, on_chip, peak)
+    believable = np.where(good.any(axis=0), _is_significant(measured, good, rate, rate_err), spoilt)
     return {
         "ra": np.where(centred, own_ra, ra),
         "dec": np.where(centred, own_dec, dec),
@@ -110,6 +111,15 @@ def _is_significant(measured, good, rate, rate_err):
     second = np.sort(significance, axis=0)[-2] if len(significance) > 1 else np.full(good.shape[1], -np.inf)
     enough = (good.sum(axis=0) == 1) | (second >= _MIN_SECOND)
     return good.any(axis=0) & enough & (rate >= _MIN_SIGNIFICANCE * rate_err)
+
+
+def _is_seen_spoilt(measured, on_chip, peak):
+    """Whether something without a good flux is there all the same, in an exposure that no cosmic ray hit there."""
+    unhit = on_chip & ((measured.flags & int(Flag.COSMIC_RAY)) == 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        faint = measured.rate / measured.rate_err < _MIN_SIGNIFICANCE
+    # No flux at all is that of a star so bright that it fills its own sky annulus.
+    return (peak >= _MIN_PEAK) & (unhit & ~faint).any(axis=0)
 
 
 def _is_artefact(x, y, rate):
