@@ -270,9 +270,10 @@ def _give_headerlet(flt, image, host):
 
 
 def _check_same_wcs(one, other):
+    others = read_wcs(other)
     for extver, (wcs, shape) in read_wcs(one).items():
         corners = np.array([[1, 1], [shape[1], shape[0]]])
-        again = read_wcs(other)[extver][0].all_pix2world(corners, 1)
+        again = others[extver][0].all_pix2world(corners, 1)
         if not np.allclose(wcs.all_pix2world(corners, 1), again, rtol=0, atol=1e-8):
             raise AlignmentError(f"the WCS of SCI,{extver} differs afterwards; are both calibrated alike?")
 
