@@ -1,7 +1,10 @@
 """README, --help, CHANGES and the code tell the same story."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
 SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|retrieve|simulate)[^`\n|]*"
+NEW_EPOCH = README.split("## A new epoch")[1].split("\n## ")[0]
 
 
 def commands(text):
@@ -60,6 +64,26 @@ def test_python_of_the_readme_runs(make_config, monkeypatch):
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+@pytest.mark.slow
+def test_a_new_epoch_works_line_by_line_from_an_empty_data_folder(tmp_path):
+    """Guide 3.3, with a folder of simulated archive files: rehearse, make catalogues, check, align, mask, measure."""
+    steps, catalogs, rehearsal = (block.strip().splitlines() for block in re.findall(r"```\n(.*?)```", NEW_EPOCH, re.S))
+    shell = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    shell.pop(CONFIG_VARIABLE, None)
+    folder, codes, said = tmp_path, {}, ""
+    for line in (*rehearsal, *catalogs, *steps):
+        if line.startswith("cd "):
+            folder = folder / line.removeprefix("cd ")
+            continue
+        done = subprocess.run(line, shell=True, cwd=folder, env=shell, capture_output=True, text=True)
+        codes[line], said = done.returncode, said + done.stdout + done.stderr
+    # The simulated programs hold less than the real ones, which check_newdata says.
+    assert {line for line, code in codes.items() if code} <= {"uvis_external_cte check_newdata"}, said
+    assert "Traceback" not in said
+    assert not list((folder / "data" / "newdata").glob("*.fits"))
+    assert list((folder / "outputs" / "finalresults" / "pf0" / "most_recent" / "cte_vs_logflux").glob("*_coeffs.txt"))
 
 
 def test_files_that_the_readme_links_exist():
