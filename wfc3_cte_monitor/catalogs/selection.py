@@ -16,10 +16,15 @@ _MIN_SECOND = 3.0
 """Of the second best exposure: a cosmic ray is in one alone."""
 _MIN_PEAK = 10.0
 """On the mosaic, which leaves bad pixels and cosmic rays out, of what they spoil in every single exposure."""
-_ARTEFACT_REACH = 25.0
+_ARTEFACT_REACH = 50.0
 """[px]"""
-_ARTEFACT_RATIO, _ARTEFACT_CORE = 2e-3, 5.0
-"""What is by this factor fainter than a star within 5 px, or fainter yet further out, may be a part of its image."""
+_ARTEFACT_RATIO, _ARTEFACT_CORE, _ARTEFACT_POWER = 4e-3, 5.0, 1.5
+"""What is by this factor fainter than a star within 5 px, or fainter yet further out, may be a part of its image; and
+what has a brighter neighbour within 5 px and no centroid anywhere is a piece of a blend."""
+_SATURATED_LIGHT = 3.0
+"""A saturated star is brighter than its pixels by about this factor."""
+_HALO_REACH, _HALO_RATIO = 15.0, 0.05
+"""What has no sky of its own and is so much fainter than a star so near is in its halo [px]."""
 _HARMLESS = Flag.CROWDED | Flag.NOT_CENTRED
 
 
@@ -37,7 +42,7 @@ class StarMeasurements:
     dec: np.ndarray
 
 
-def combine(measured, x, y, ra, dec, peak):
+def combine(measured, x, y, ra, dec, peak, flux):
     """Combine the exposures, and tell stars from cosmic rays, hot pixels and parts of bright stars.
 
     Parameters
@@ -49,6 +54,8 @@ def combine(measured, x, y, ra, dec, peak):
         On the mosaic [deg]; they serve where no exposure has a centroid.
     peak : ndarray, shape (n,)
         Significance of the brightest pixel on the mosaic; it decides where no exposure has a good flux.
+    flux : ndarray, shape (n,)
+        On the mosaic [e-/s].
 
     Returns
     -------
@@ -64,6 +71,8 @@ def combine(measured, x, y, ra, dec, peak):
     saturated = _in_most(measured.flags, Flag.SATURATED, on_chip)
     own_ra, own_dec = _position(measured, used)
     centred = np.isfinite(own_ra + own_dec)
+    brightness = flux * np.where(saturated, _SATURATED_LIGHT, 1)
+    no_sky = _in_most(measured.flags, Flag.NO_SKY, on_chip)
     seen = on_chip.sum(axis=0) >= _MIN_EXPOSURES
     spoilt = _is_seen_spoilt(measured, on_chip, peak)
     believable = np.where(good.any(axis=0), _is_significant(measured, good, rate, rate_err), spoilt)
@@ -77,7 +86,7 @@ def combine(measured, x, y, ra, dec, peak):
         "saturated": saturated,
         "crowded": _in_most(measured.flags, Flag.CROWDED, on_chip),
         "flags": np.bitwise_or.reduce(np.where(on_chip, measured.flags, 0), axis=0),
-        "is_star": seen & (believable | saturated) & ~_is_artefact(x, y, rate),
+        "is_star": seen & (believable | saturated) & ~_is_artefact(x, y, brightness, no_sky, centred),
     }
 
 
@@ -122,13 +131,16 @@ def _is_seen_spoilt(measured, on_chip, peak):
     return (peak >= _MIN_PEAK) & (unhit & ~faint).any(axis=0)
 
 
-def _is_artefact(x, y, rate):
-    """Whether something may be a part of a much brighter star near it."""
+def _is_artefact(x, y, brightness, no_sky, centred):
+    """Whether something may be a part of a brighter star near it."""
     artefact = np.zeros(len(x), dtype=bool)
     places = np.column_stack([x, y])
     near = cKDTree(places).query_pairs(_ARTEFACT_REACH, output_type="ndarray")
     for one, other in (near.T, near.T[::-1]):
         distance = np.maximum(np.hypot(*(places[one] - places[other]).T), _ARTEFACT_CORE)
-        limit = _ARTEFACT_RATIO * rate[other] * (_ARTEFACT_CORE / distance) ** 2
-        artefact[one[rate[one] < limit]] = True
+        ratio = brightness[one] / brightness[other]
+        part = ratio < _ARTEFACT_RATIO * (_ARTEFACT_CORE / distance) ** _ARTEFACT_POWER
+        part |= no_sky[one] & (distance < _HALO_REACH) & (ratio < _HALO_RATIO)
+        part |= ~centred[one] & (distance <= _ARTEFACT_CORE) & (ratio < 1)
+        artefact[one[part & (brightness[other] > 0)]] = True
     return artefact

@@ -224,7 +224,7 @@ def _own_stars(exposure, settings):
     for chip in _CHIPS:
         image = read_chip(exposure.path, chip)
         masks = photometry.pixel_masks(image, settings.bad_dq_bits)
-        x, y, _ = catalogs.find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
+        x, y, *_ = catalogs.find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
         sky = image.wcs.all_pix2world(x, y, 1) if x.size else (x, y)
         ra.append(sky[0])
         dec.append(sky[1])
@@ -253,12 +253,12 @@ def _search(exposures, folder, host, settings, n_sigma):
         shutil.copyfile(folder / name, host.folder / name)
     mosaic, weight, _ = alignment.drizzle_mosaic(host, names, SCALE)
     image, header = fits.getdata(mosaic, header=True)
-    x, y, peak = catalogs.find_sources(image, ~(np.isfinite(image) & (fits.getdata(weight) > 0)), n_sigma=n_sigma)
+    x, y, peak, flux = catalogs.find_sources(image, ~(np.isfinite(image) & (fits.getdata(weight) > 0)), n_sigma=n_sigma)
     if not x.size:
         raise CatalogError(f"{mosaic.name}: no stars on the mosaic of {', '.join(names)}")
     ra, dec = WCS(header).all_pix2world(x, y, 1)
     measured = _measure_all(exposures, folder, host.folder, ra, dec, settings)
-    columns = {"x": x, "y": y} | catalogs.combine(measured, x, y, ra, dec, peak)
+    columns = {"x": x, "y": y} | catalogs.combine(measured, x, y, ra, dec, peak, flux)
     keep = columns.pop("is_star")
     if not keep.any():
         raise CatalogError(f"{mosaic.name}: {x.size} detections, none of them in two exposures")
