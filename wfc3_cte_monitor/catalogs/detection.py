@@ -1,8 +1,11 @@
 """Sources on an image."""
 
+import warnings
+
 import numpy as np
 from photutils.background import Background2D
 from photutils.detection import DAOStarFinder
+from photutils.utils.exceptions import NoDetectionsWarning
 
 __all__ = ["find_sources"]
 
@@ -31,12 +34,22 @@ def find_sources(image, bad, *, n_sigma=5.0, fwhm=2.0):
     peak : ndarray, shape (n,)
         Brightest pixel over the sky, in the scatter of the sky around.
     """
-    data = np.where(bad, 0, image)
-    sky = Background2D(data, _BOX, mask=bad, exclude_percentile=_MAX_MASKED)
-    significance = np.where(bad, 0, (data - sky.background) / sky.background_rms)
     finder = DAOStarFinder(n_sigma, fwhm, sharpness_range=(0.1, 1.0), min_separation=1.25 * fwhm)
-    found = finder.find_stars(significance, mask=bad)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)  # the answer says so
+        found = finder.find_stars(_significance(image, bad), mask=bad)
     if found is None:
         return np.empty(0), np.empty(0), np.empty(0)
     x, y, peak = (np.asarray(found[name], dtype=float) for name in ("x_centroid", "y_centroid", "peak"))
     return x + 1, y + 1, peak
+
+
+def _significance(image, bad):
+    """The image over its sky, in the scatter of that; 0 where there is no sky to hold it against."""
+    data = np.where(bad, 0, image)
+    try:
+        sky = Background2D(data, _BOX, mask=bad, exclude_percentile=_MAX_MASKED)
+    except ValueError:  # no box has enough pixels
+        return np.zeros(data.shape)
+    scatter = np.where(bad | ~(sky.background_rms > 0), np.inf, sky.background_rms)
+    return (data - sky.background) / scatter
