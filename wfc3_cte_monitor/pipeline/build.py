@@ -224,7 +224,7 @@ def _align_all(exposures, reference, folder, settings, jobs):
 
 
 def _first_of(exposures, settings):
-    """The stars of the first exposure that has any, that exposure, those after it, and what is wrong with others."""
+    """The stars of the first exposure that has enough, that exposure, those after it, and what is wrong with others."""
     failures = []
     for number, exposure in enumerate(exposures, start=1):
         try:
@@ -246,8 +246,8 @@ def _own_stars(exposure, settings):
         ra.append(sky[0])
         dec.append(sky[1])
     ra, dec = np.concatenate(ra), np.concatenate(dec)
-    if not ra.size:
-        raise CatalogError(f"{exposure.imagename}: no stars on it to align the others to")
+    if ra.size < settings.alignment_limits["matches"]:
+        raise CatalogError(f"{exposure.imagename}: {ra.size} stars on it, too few to align the others to")
     return MasterCatalog(exposure.imagename, np.arange(1, ra.size + 1), 0 * ra, 0 * ra, ra, dec)
 
 
