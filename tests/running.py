@@ -1,4 +1,4 @@
-"""The wrapper as people run it, and what is in a database: for the tests of whole runs."""
+"""The commands as people run them, and what is in a database: for the tests of whole runs."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3_cte_monitor.commands import run_uvis_external_cte
+from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 PROGRAM = "run_uvis_external_cte"
@@ -37,12 +37,21 @@ class Outcome:
 
 def run(config, *arguments, fast=True):
     """Run the wrapper in this process; without figures and processes where `fast`, without --config where None."""
-    out, err = io.StringIO(), io.StringIO()
     extra = ("--pl", "none", "--jobs", "1") if fast else ()
-    named = ("--config", str(config)) if config else ()
+    named = ("--config", config) if config else ()
+    return _captured(run_uvis_external_cte.main, (*arguments, *extra, *named))
+
+
+def run_tool(config, command, *arguments, jobs=1):
+    """Run a command of the tool box in this process."""
+    return _captured(uvis_external_cte.main, (command, *arguments, "--jobs", jobs, "--config", config))
+
+
+def _captured(main, arguments):
+    out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = run_uvis_external_cte.main([*map(str, arguments), *extra, *named])
+            code = main([str(argument) for argument in arguments])
         except SystemExit as stopped:
             code = stopped.code
     return Outcome(code, out.getvalue(), err.getvalue())

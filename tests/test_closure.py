@@ -2,18 +2,16 @@
 
 import numpy as np
 import pytest
-from astropy.table import Table, vstack
+from astropy.table import vstack
+from truth import compare
 
 from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.commands import run_uvis_external_cte
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
-from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.pairing import epochs
-from wfc3_cte_monitor.records import FluxBin, StarPairs
+from wfc3_cte_monitor.records import FluxBin
 from wfc3_cte_monitor.settings import read_settings
-from wfc3_cte_monitor.slopes import loss, measure_slopes
 from wfc3_cte_monitor.surface import MIN_STARS, finest_bins, fit_surface, predict
-from wfc3_cte_monitor.tables import Schema
 from wfc3_cte_monitor.uvis import MJD_ZERO
 
 pytestmark = pytest.mark.slow
@@ -36,32 +34,6 @@ def losses(request, tmp_path_factory):
     arguments = ["--pr", "all", "--config", str(config), "--ap", "3", "--pl", "none", "--jobs", "2"]
     assert run_uvis_external_cte.main(arguments) == 0
     return vstack([compare(root, read_settings(config), ctecorr) for ctecorr in (False, True)])
-
-
-def compare(root, settings, ctecorr):
-    schema = Schema(settings.target_list, settings.aprads, settings.bins)
-    with Database(settings.database_url, schema) as database:
-        table = database.slopes("ngc104", 3, CTECORR=int(ctecorr))
-    table["loss"], table["loss_err"] = loss(table["magslope"], "mag"), loss(table["magslope_err"], "mag")
-    pairs = {(row["imagename_1"], row["imagename_2"]) for row in table}
-    true = {pair: true_losses(root, *pair, settings.bins) for pair in pairs}
-    table["true"] = [true[row["imagename_1"], row["imagename_2"]][row["lo"], row["hi"]] for row in table]
-    table["ctecorr"] = ctecorr
-    return table
-
-
-def true_losses(root, imagename_1, imagename_2, bins):
-    """What the same estimator gives on the noise-free fluxes of all stars."""
-    one, two = (truth(root, name, chip) for name, chip in ((imagename_1, 1), (imagename_2, 2)))
-    star_id, i, j = np.intersect1d(one["id"], two["id"], return_indices=True)
-    stars = StarPairs(star_id, np.array(two["y"][j]), np.array(one["flux_3"][i]), np.array(two["flux_3"][j]))
-    fits = measure_slopes(stars, bins)
-    return {(fit.bin.lo, fit.bin.hi): float(loss(fit.mag.slope, "mag")) for fit in fits}
-
-
-def truth(root, imagename, chip):
-    table = Table.read(root / "truth" / imagename.replace(".fits", ".ecsv"))
-    return table[table["chip"] == chip]
 
 
 def compared(losses, ctecorr):

@@ -8,7 +8,7 @@ from astropy.coordinates import angular_separation
 from astropy.wcs import WCS
 
 from wfc3_cte_monitor.exposures import read_chip
-from wfc3_cte_monitor.matching import stars_on_chip
+from wfc3_cte_monitor.matching import seen_by_others, stars_on_chip
 from wfc3_cte_monitor.photometry import find
 from wfc3_cte_monitor.simulate import IDEAL, PlannedExposure, make_cluster, simulate_exposure
 from wfc3_cte_monitor.simulate.pointing import attitude_of, chip_wcs, wcs_header
@@ -157,3 +157,43 @@ def test_centroids_are_where_the_catalogue_says(injected):
     index, x, y = stars_on_chip(image.wcs, image.data.shape, cluster.ra, cluster.dec)
     positions = find(image, cluster.id[index], x, y, 1.5)
     assert np.nanmedian(positions.shift) < 0.05
+
+
+# ---- What other exposures see ----------------------------------------------------------------------------------------
+
+
+def chips_at(postarg2=0.0, ra=6.02, n_columns=512):
+    attitude = attitude_of(ra, -72.08, 280.0, (0.0, postarg2))
+    return {chip: (chip_wcs(wcs_header(chip, attitude, n_columns), n_columns), (ROWS, n_columns)) for chip in (1, 2)}
+
+
+def seen_part(chip, here, there):
+    seen = seen_by_others(*here[chip], there.values())
+    assert seen.shape == here[chip][1] and seen.dtype == bool
+    return seen.mean()
+
+
+def test_the_field_is_seen_from_the_other_chip_and_the_rest_is_not():
+    here, there = chips_at(0.0), chips_at(82.0)
+    assert seen_part(2, here, there) > 0.8 and seen_part(1, there, here) > 0.8
+    assert seen_part(1, here, there) < 0.01 and seen_part(2, there, here) < 0.01
+
+
+def test_at_the_same_pointing_all_is_seen_and_elsewhere_nothing():
+    here = chips_at()
+    for chip in (1, 2):
+        assert seen_part(chip, here, chips_at()) == 1.0
+        assert seen_part(chip, here, chips_at(ra=6.5)) == 0.0
+        assert seen_by_others(*here[chip], []).sum() == 0
+
+
+def test_the_seam_of_what_is_seen_is_within_a_step():
+    """Against every pixel of a few rows, through the full distortion; what is called seen must be so."""
+    here, there = chips_at(0.0), chips_at(70.0)
+    seen = seen_by_others(*here[2], there.values())
+    rows = np.arange(0, ROWS, 97)
+    y, x = (grid.ravel() for grid in np.meshgrid(rows, np.arange(512), indexing="ij"))
+    ra, dec = here[2][0].all_pix2world(x, y, 0)
+    truly = np.isin(np.arange(x.size), np.concatenate([stars_on_chip(*one, ra, dec)[0] for one in there.values()]))
+    said = seen[y, x]
+    assert not (said & ~truly).any() and (truly & ~said).mean() < 0.15

@@ -1,8 +1,11 @@
 """Cosmic rays, which calwf3 does not flag in FLT and FLC: found in one exposure, and masks of them."""
 
+import warnings
+
 import astroscrappy
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from wfc3_cte_monitor.errors import UnusableExposureError
 
@@ -71,12 +74,14 @@ def read_mask(path, shape):
     """
     advice = "run run_adriz again, or use --maskcr n"
     try:
-        good = fits.getdata(path)
-    except (OSError, TypeError, ValueError) as error:
-        raise UnusableExposureError(path.name, f"not a cosmic-ray mask ({error}); {advice}") from error
-    if good is None or good.shape != tuple(shape):
-        found = "no image" if good is None else f"{good.shape}"
-        raise UnusableExposureError(path.name, f"is {found}, the chip is {tuple(shape)}; {advice}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyUserWarning)  # the error that follows says the same
+            good = fits.getdata(path)
+    except (OSError, TypeError, ValueError, IndexError) as error:
+        problem = f"not a cosmic-ray mask ({' '.join(str(error).split())})"
+        raise UnusableExposureError(path.name, f"{problem}; {advice}") from error
+    if good.shape != tuple(shape):
+        raise UnusableExposureError(path.name, f"is {good.shape}, the chip is {tuple(shape)}; {advice}")
     return good == 0
 
 

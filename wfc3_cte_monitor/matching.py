@@ -70,7 +70,7 @@ def seen_by_others(wcs, shape, others, step=32):
         index, _, _ = stars_on_chip(other, other_shape, ra, dec)
         seen[index] = True
     grid = seen.reshape(x.shape).astype(np.float32)
-    return zoom(grid, np.array(shape) / grid.shape, order=1, grid_mode=True, mode="nearest") > 0.99
+    return zoom(grid, np.array(shape) / grid.shape, order=1) > 0.99
 
 
 def _inside(x, y, shape, margin):

@@ -46,6 +46,7 @@ def write_headerlet(host, image):
         hdrname=headerlet_name(image),
         output=headerlet_path(image).name,
         wcsname=WCSNAME,
+        wcskey="PRIMARY",  # stwcs knows it by both or not at all
         attach=False,
         clobber=True,
         logging=False,

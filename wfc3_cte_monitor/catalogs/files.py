@@ -123,7 +123,7 @@ def _read_table(path):
 def _degrees(table, names, path):
     column = next((table[name] for name in table.colnames if name.lower() in names), None)
     if column is None:
-        found = ", ".join(table.colnames[:8])
+        found = ", ".join(table.colnames[:8]) or "none"
         raise CatalogError(f"{path}: no column named {names[0]} (it has {found}); RA and Dec in degrees are needed")
     try:
         values = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)

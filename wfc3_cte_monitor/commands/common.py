@@ -17,7 +17,7 @@ __all__ = [
     "add_jobs",
     "load_settings",
     "positive_int",
-    "visit",
+    "positive_number",
     "yes_no",
     "visit",
     "logging_to_terminal",
@@ -62,6 +62,17 @@ def positive_int(text):
 
 
 positive_int.__name__ = "whole number"
+
+
+def positive_number(text):
+    """A number above 0."""
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0: {text}")
+    return value
+
+
+positive_number.__name__ = "number"
 
 
 def visit(text):

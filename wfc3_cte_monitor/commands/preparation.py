@@ -4,7 +4,14 @@ import argparse
 from pathlib import Path
 
 from wfc3_cte_monitor.catalogs import read_reference
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, positive_int, visit
+from wfc3_cte_monitor.commands.common import (
+    add_config,
+    add_jobs,
+    load_settings,
+    positive_int,
+    positive_number,
+    visit,
+)
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.build import build_master_catalog
@@ -112,7 +119,7 @@ def _add_build(commands):
         metavar="N",
         help="exposures to use, of the earliest visits (default 8)",
     )
-    p.add_argument("--sigma", type=float, default=5.0, metavar="N", help="detection limit (default 5)")
+    p.add_argument("--sigma", type=positive_number, default=5.0, metavar="N", help="detection limit (default 5)")
     add_config(p)
     add_jobs(p)
     p.set_defaults(run=_run_build)

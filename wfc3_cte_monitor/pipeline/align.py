@@ -143,6 +143,8 @@ def _catalogs(settings):
 def _note(task, done, error, summary):
     if error:
         problem = error if isinstance(error, MonitorError) else unexpected(task.rootname, error)
+        if isinstance(error, AlignmentError):
+            problem = f"{task.rootname}: {error}"
         log.error("stays in newdata: %s", problem)
         summary.failures.append(str(problem))
         return

@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from wfc3_cte_monitor import alignment, catalogs, outputs, photometry
 from wfc3_cte_monitor.cosmic_rays import read_mask
 from wfc3_cte_monitor.errors import CatalogError, MonitorError
-from wfc3_cte_monitor.exposures import find_files, read_chip, read_exposure
+from wfc3_cte_monitor.exposures import find_files, read_chip, read_exposure, read_wcs
 from wfc3_cte_monitor.matching import stars_on_chip
 from wfc3_cte_monitor.pipeline.align import fit_to_catalog
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
@@ -158,6 +158,8 @@ def _candidates(target, filter_name, settings, programs, visits, jobs):
     """Exposures that the monitor measures; what is wrong with others is said where they are measured."""
     folders = [settings.path_to_newdata, *(settings.path_to_data / str(p) for p in settings.program_list)]
     files = [path for folder in folders for path in find_files(folder) if path.name.endswith("_flc.fits")]
+    # What was retrieved again waits in newdata while the file before it lies in its program's folder.
+    files = list({path.name: path for path in reversed(files)}.values())
     read = [one for _, one, error in in_order(partial(read_exposure, legal=settings), files, jobs) if not error]
     found = [one if isinstance(one, Exposure) else one.exposure for one in read if _is_measured(one)]
     return [
@@ -181,7 +183,7 @@ def _choose(exposures, at_most):
     visits = [list(group) for _, group in groupby(by_time, key=lambda one: (one.program, one.visit))]
     chosen = []
     for visit in sorted(visits, key=lambda visit: visit[0].expstart):
-        if chosen and len(chosen) + len(visit) > at_most:
+        if len(chosen) >= 2 and len(chosen) + len(visit) > at_most:
             break
         chosen += visit
     return chosen
@@ -197,14 +199,16 @@ def _no_stars(target):
 
 def _align_all(exposures, reference, folder, settings, jobs):
     """Aligned copies of the exposures in a folder; which there are, and what is wrong with the others."""
-    first = []
+    first, failures = [], []
     if reference is None:
-        first, exposures = exposures[:1], exposures[1:]
+        reference, first, exposures, failures = _first_of(exposures, settings)
         shutil.copyfile(first[0].path, folder / first[0].path.name)
-        reference = _own_stars(first[0], settings)
         log.info("the others are aligned to %s: %d sources", first[0].imagename, len(reference))
+    else:
+        look_at = read_wcs(exposures[0].path)[1][0].wcs.crval
+        catalogs.check_field(reference, *look_at, exposures[0].imagename)
     tasks = [Task(exposure, reference, settings, folder.parent, folder) for exposure in exposures]
-    used, failures = list(first), []
+    used = list(first)
     for task, fit, error in progress(in_order(_align_one, tasks, jobs), len(tasks), "alignment"):
         if error:
             problem = error if isinstance(error, MonitorError) else unexpected(task.exposure.imagename, error)
@@ -214,8 +218,21 @@ def _align_all(exposures, reference, folder, settings, jobs):
             log.info("aligned %s: %s", task.exposure.imagename, fit.summary)
             used.append(task.exposure)
     if len(used) < 2:
-        raise CatalogError(f"{len(used)} exposure can be used, two are needed: {'; '.join(failures)}")
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise CatalogError(f"two exposures are needed, {len(used)} can be used: {failures[0]}{more}")
     return used, failures
+
+
+def _first_of(exposures, settings):
+    """The stars of the first exposure that has enough, that exposure, those after it, and what is wrong with others."""
+    failures = []
+    for number, exposure in enumerate(exposures, start=1):
+        try:
+            return _own_stars(exposure, settings), [exposure], exposures[number:], failures
+        except MonitorError as error:
+            log.error("left out: %s", error)
+            failures.append(str(error))
+    raise CatalogError(f"no exposure to align the others to: {failures[0]}")
 
 
 def _own_stars(exposure, settings):
@@ -229,8 +246,8 @@ def _own_stars(exposure, settings):
         ra.append(sky[0])
         dec.append(sky[1])
     ra, dec = np.concatenate(ra), np.concatenate(dec)
-    if not ra.size:
-        raise CatalogError(f"{exposure.imagename}: no stars on it to align the others to")
+    if ra.size < settings.alignment_limits["matches"]:
+        raise CatalogError(f"{exposure.imagename}: {ra.size} stars on it, too few to align the others to")
     return MasterCatalog(exposure.imagename, np.arange(1, ra.size + 1), 0 * ra, 0 * ra, ra, dec)
 
 

@@ -196,6 +196,8 @@ def _mask_path(task):
 def _measure(image, positions, settings, mask_path):
     masks = photometry.pixel_masks(image, settings.bad_dq_bits)
     hit = read_mask(mask_path, image.data.shape) if mask_path else find_cosmic_rays(image, ~masks.bad)
+    # AstroDrizzle takes hot pixels for hits, too, whose harm ends at the rim of an aperture.
+    hit &= ~masks.bad
     masks = photometry.pixel_masks(image, settings.bad_dq_bits, hit)
     area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
     return photometry.measure(image, masks, positions, area, settings.aprads, settings.sky_annulus)

@@ -28,6 +28,7 @@ __all__ = ["make_masks", "MaskSummary"]
 
 log = logging.getLogger(__name__)
 
+_CHIPS = (2, 1)
 _EATEN = 0.01
 """A mask eats stars where it takes this fraction of their pixels more than of all, beyond three times the chance."""
 
@@ -46,6 +47,18 @@ class Task:
         """'14012/03 ngc104 F502N l'."""
         one = self.exposures[0]
         return f"{one.program}/{one.visit} {one.target} {one.filter} {one.length}"
+
+
+@dataclass(frozen=True)
+class Masked:
+    """What a worker did with the exposures of a visit."""
+
+    reports: tuple
+    """`records.MaskReport`, one per chip of an exposure."""
+    alone: str | None
+    """The FLC that has no partner, if there is one."""
+    problems: tuple
+    """One `errors.UnusableExposureError` for each file that is left out."""
 
 
 @dataclass
@@ -98,7 +111,8 @@ def make_masks(programs, visits, settings, jobs=1):
         outputs.make_folder(settings.path_to_outputs / name)
     summary = MaskSummary()
     files = [path for program in programs for path in find_files(settings.path_to_data / str(program))]
-    exposures = _worth_masking([path for path in files if path.name.endswith("_flc.fits")], visits, settings, jobs)
+    files = [path for path in files if path.name.endswith("_flc.fits")]
+    exposures = _worth_masking(files, visits, settings, jobs, summary)
     with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles", ignore_cleanup_errors=True) as scratch:
         tasks = [Task(group, settings, Path(scratch)) for group in _groups(exposures)]
         for task, done, error in progress(in_order(mask_group, tasks, jobs), len(tasks), "cosmic rays"):
@@ -109,12 +123,24 @@ def make_masks(programs, visits, settings, jobs=1):
     return summary
 
 
-def _worth_masking(files, visits, settings, jobs):
-    """FLC that a run measures, those of the same-chip set among them; what else is there is the run's to report."""
-    outcomes = in_order(partial(read_exposure, legal=settings), files, jobs)
-    read = [exposure for _, exposure, error in outcomes if not error]
-    found = [one if isinstance(one, Exposure) else one.exposure for one in read if _is_measured(one)]
-    return [one for one in found if not visits or one.visit in visits or (one.program, one.visit) in visits]
+def _worth_masking(files, visits, settings, jobs, summary):
+    """FLC that a run measures, those of the same-chip set among them; the summary gets those that cannot be read."""
+    found = []
+    for path, read, error in in_order(partial(read_exposure, legal=settings), files, jobs):
+        if error and _is_asked_for(path.parent.name, path.name[4:6], visits):
+            _fail(summary, error if isinstance(error, MonitorError) else unexpected(path.name, error))
+        elif not error and _is_measured(read):
+            found.append(read if isinstance(read, Exposure) else read.exposure)
+    return [one for one in found if _is_asked_for(one.program, one.visit, visits)]
+
+
+def _is_asked_for(program, visit, visits):
+    return not visits or visit in visits or (int(program), visit) in visits
+
+
+def _fail(summary, problem):
+    log.error("no masks: %s", problem)
+    summary.failures.append(str(problem))
 
 
 def _is_measured(read):
@@ -130,22 +156,22 @@ def _groups(exposures):
     return [tuple(group) for _, group in groupby(sorted(exposures, key=lambda e: (key(e), e.rootname)), key=key)]
 
 
-def _note(task, reports, error, summary):
+def _note(task, done, error, summary):
     if error:
         problem = error if isinstance(error, UnusableExposureError) else unexpected(task.label, error)
         if isinstance(error, MonitorError) and problem is not error:
             problem = f"{task.label}: {error}"
-        log.error("no masks: %s", problem)
-        summary.failures.append(str(problem))
+        _fail(summary, problem)
         return
-    if len(task.exposures) == 1:
-        (alone,) = task.exposures
-        log.info("%s: alone in its visit, no mask is possible", alone.imagename)
-        summary.unmasked.append(alone.imagename)
-        return
-    log.info("masked %s: %s", task.label, ", ".join(exposure.imagename for exposure in task.exposures))
-    summary.masks += reports
-    for report in reports:
+    for problem in done.problems:
+        _fail(summary, problem)
+    if done.alone:
+        log.info("%s: alone in its visit, no mask is possible", done.alone)
+        summary.unmasked.append(done.alone)
+    if done.reports:
+        log.info("masked %s: %s", task.label, ", ".join(sorted({report.imagename for report in done.reports})))
+    summary.masks += done.reports
+    for report in done.reports:
         if report.in_cores > report.overall + _EATEN + 3 * np.sqrt(report.in_cores / max(report.n_stars, 1)):
             warning = (
                 f"{report.imagename}, chip {report.chip}: the mask takes {100 * report.in_cores:.1f} % of the pixels "
@@ -167,46 +193,65 @@ def mask_group(task):
 
     Returns
     -------
-    reports : list of `records.MaskReport`
-        One per chip of an exposure; empty where there is one exposure only.
+    done : `Masked`
+
+    Raises
+    ------
+    AlignmentError
+        AstroDrizzle broke off.
     """
     host = alignment.host_in(task.scratch)
     host.clear()
-    flc = [exposure.path for exposure in task.exposures]
-    flt = [path for path in (_flt_of(path) for path in flc) if path.is_file()]
+    flc, bad_flc = _readable([exposure.path for exposure in task.exposures])
+    flt, bad_flt = _readable([path for path in map(_flt_of, flc) if path.is_file()])
     for path in (*flc, *flt):
         shutil.copyfile(path, host.folder / path.name)
     if len(flc) > 1:
         alignment.make_masks(host, [path.name for path in flc])
-    else:
+    elif flc:
         alignment.find_sky(host, [path.name for path in flc])
     if flt:
         alignment.find_sky(host, [path.name for path in flt])
     skies = {path: alignment.read_sky(host.folder / path.name) for path in (*flc, *flt)}
-    reports = _publish_masks(task, host, skies) if len(flc) > 1 else []
+    exposures = [exposure for exposure in task.exposures if exposure.path in flc]
+    reports = _publish_masks(exposures, task.settings, host, skies) if len(flc) > 1 else ()
     for path, sky in skies.items():
         _store_sky(path, sky)
-    return reports
+    return Masked(tuple(reports), flc[0].name if len(flc) == 1 else None, (*bad_flc, *bad_flt))
+
+
+def _readable(paths):
+    """Those whose pixels can be read, and the errors of the others: AstroDrizzle gives up a group for one of them."""
+    readable, errors = [], []
+    for path in paths:
+        try:
+            for chip in _CHIPS:
+                read_chip(path, chip)
+        except UnusableExposureError as error:
+            errors.append(error)
+        else:
+            readable.append(path)
+    return readable, errors
 
 
 def _flt_of(path):
     return path.with_name(path.name.replace("_flc.fits", "_flt.fits"))
 
 
-def _publish_masks(task, host, skies):
-    folder, catalog = task.settings.path_to_outputs / "crmasks", _catalog(task)
-    chips = {exposure: read_wcs(exposure.path) for exposure in task.exposures}
+def _publish_masks(exposures, settings, host, skies):
+    folder, catalog = settings.path_to_outputs / "crmasks", _catalog(exposures[0].target, settings)
+    chips = {exposure: read_wcs(exposure.path) for exposure in exposures}
     reports = []
-    for exposure in task.exposures:
+    for exposure in exposures:
         others = [chip for other, both in chips.items() if other is not exposure for chip in both.values()]
-        for chip in (2, 1):
+        for chip in _CHIPS:
             name = crmask_name(exposure.rootname, sci_extver(chip))
             image = read_chip(exposure.path, chip)
-            masks = pixel_masks(image, task.settings.bad_dq_bits)
+            masks = pixel_masks(image, settings.bad_dq_bits)
             hit = _complete(read_mask(host.folder / name, image.data.shape), image, masks, others)
-            outputs.replace_file(folder / name, partial(_write_mask, hit, len(task.exposures)))
+            outputs.replace_file(folder / name, partial(_write_mask, hit, len(exposures)))
             x, y = _star_positions(image, catalog)
-            numbers = masked_in_cores(hit, masks.saturated, x, y)
+            numbers = masked_in_cores(hit & ~masks.bad, masks.saturated, x, y)
             sky = skies[exposure.path].get(sci_extver(chip), np.nan)
             reports.append(MaskReport(exposure.imagename, chip, len(chips), *numbers, float(sky)))
     return reports
@@ -236,10 +281,9 @@ def _write_mask(hit, n_exposures, new):
     hdu.writeto(new, output_verify="exception")
 
 
-def _catalog(task):
-    target = task.exposures[0].target
+def _catalog(target, settings):
     try:
-        return read_catalog(catalog_path(task.settings.path_to_master_cat, target), target)[0]
+        return read_catalog(catalog_path(settings.path_to_master_cat, target), target)[0]
     except CatalogError:
         return None
 

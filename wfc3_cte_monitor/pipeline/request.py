@@ -78,13 +78,14 @@ class Summary:
     """Where the results were published."""
 
     def fail(self, error):
-        """Note a failure.
+        """Note a failure; one that an earlier step has noted counts once.
 
         Parameters
         ----------
         error : Exception or str
         """
-        self.failures.append(str(error))
+        if str(error) not in self.failures:
+            self.failures.append(str(error))
         self.failed_files.add(getattr(error, "filename", None))
 
     def take_over(self, step):
