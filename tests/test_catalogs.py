@@ -288,15 +288,15 @@ SKYLESS = int(Flag.NO_SKY)
 NAN = np.nan
 
 
-def combined(rate, flags, *, err=1.0, ra=None, x=None, peak=50.0):
+def combined(rate, flags, *, err=1.0, ra=None, x=None, peak=50.0, core=None):
     """Columns for detections with the rates and flags (n_exposures, n), far from each other unless x is given."""
     rate, flags = np.atleast_2d(np.asarray(rate, float)), np.atleast_2d(flags)
     n = rate.shape[1]
     ra = np.broadcast_to(6.0 if ra is None else np.asarray(ra, float), rate.shape)
     own = np.where(flags >= 0, ra, NAN)
-    measured = StarMeasurements(
-        rate, np.where(np.isfinite(rate), err, NAN), flags, own, np.where(flags >= 0, -72.0, NAN)
-    )
+    errors = np.where(np.isfinite(rate), err, NAN)
+    core = np.where(flags & CR, NAN, np.where(np.isfinite(rate), rate / errors, np.inf)) if core is None else core
+    measured = StarMeasurements(rate, errors, flags, core, own, np.where(flags >= 0, -72.0, NAN))
     x = 100.0 * np.arange(n) if x is None else np.asarray(x, float)
     flux = np.nan_to_num(rate).max(axis=0)
     return combine(measured, x, 0 * x, np.full(n, 6.0), np.full(n, -72.0), np.full(n, peak), flux)
@@ -322,6 +322,12 @@ def combined(rate, flags, *, err=1.0, ra=None, x=None, peak=50.0):
 )
 def test_what_two_exposures_show_is_a_star(rate, flags, is_star):
     assert combined(rate, flags)["is_star"].tolist() == [is_star]
+
+
+def test_a_star_whose_core_no_hit_touches_in_one_exposure_is_there():
+    hit = {"rate": [[90], [70]], "flags": [[CR], [CR]]}
+    assert combined(**hit, core=np.array([[NAN], [30.0]]))["is_star"].tolist() == [True]
+    assert combined(**hit, core=np.array([[NAN], [2.0]]))["is_star"].tolist() == [False]
 
 
 def test_what_spoils_every_exposure_must_stand_out_on_the_mosaic():

@@ -37,6 +37,9 @@ class StarMeasurements:
     rate_err: np.ndarray
     flags: np.ndarray
     """Bits of `records.Flag`; -1 where one is not on a chip."""
+    core: np.ndarray
+    """Significance of the light in the innermost pixels; NaN where a cosmic ray or a bad pixel lies in it, infinite where
+    it is so bright that no sky is left around."""
     ra: np.ndarray
     """Of the centroid [deg]; NaN where that failed."""
     dec: np.ndarray
@@ -123,12 +126,8 @@ def _is_significant(measured, good, rate, rate_err):
 
 
 def _is_seen_spoilt(measured, on_chip, peak):
-    """Whether something without a good flux is there all the same, in an exposure that no cosmic ray hit there."""
-    unhit = on_chip & ((measured.flags & int(Flag.COSMIC_RAY)) == 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        faint = measured.rate / measured.rate_err < _MIN_SIGNIFICANCE
-    # No flux at all is that of a star so bright that it fills its own sky annulus.
-    return (peak >= _MIN_PEAK) & (unhit & ~faint).any(axis=0)
+    """Whether something whose flux is spoilt in every exposure shows an unspoilt core in one of them."""
+    return (peak >= _MIN_PEAK) & (on_chip & (measured.core >= _MIN_SIGNIFICANCE)).any(axis=0)
 
 
 def _is_artefact(x, y, brightness, no_sky, centred):

@@ -20,7 +20,7 @@ from wfc3_cte_monitor.matching import stars_on_chip
 from wfc3_cte_monitor.pipeline.align import fit_to_catalog
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
-from wfc3_cte_monitor.records import Exposure, MasterCatalog
+from wfc3_cte_monitor.records import Exposure, Flag, MasterCatalog
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 SCALE = 0.0396
 """Of the mosaic, the detector's own [arcsec/px]."""
-_APERTURE = 3.0
+_CORE, _APERTURE = 1.0, 3.0
+"""[px]"""
 _CHIPS = (2, 1)
 
 
@@ -289,12 +290,12 @@ def _measure_all(exposures, folder, mask_folder, ra, dec, settings):
     measured = [
         _measure_one(exposure, folder / exposure.imagename, mask_folder, ra, dec, settings) for exposure in exposures
     ]
-    return catalogs.StarMeasurements(*(np.array([one[k] for one in measured]) for k in range(5)))
+    return catalogs.StarMeasurements(*(np.array([one[k] for one in measured]) for k in range(6)))
 
 
 def _measure_one(exposure, path, mask_folder, ra, dec, settings):
-    """Rate, its error, flags, RA and Dec of the detections on one exposure, arrays of shape (n,)."""
-    rate, rate_err, own_ra, own_dec = (np.full(len(ra), np.nan) for _ in range(4))
+    """What `catalogs.StarMeasurements` wants of the detections on one exposure, arrays of shape (n,)."""
+    rate, rate_err, core, own_ra, own_dec = (np.full(len(ra), np.nan) for _ in range(5))
     flags = np.full(len(ra), -1)
     for chip in _CHIPS:
         image = read_chip(path, chip)
@@ -304,13 +305,20 @@ def _measure_one(exposure, path, mask_folder, ra, dec, settings):
         hit = read_mask(mask_folder / crmask_name(exposure.rootname, sci_extver(chip)), image.data.shape)
         masks = photometry.pixel_masks(image, settings.bad_dq_bits, hit)
         positions = photometry.find(image, index, x, y, settings.max_shift)
-        one = photometry.measure(image, masks, positions, np.ones(index.size), (_APERTURE,), settings.sky_annulus)
-        rate[index], rate_err[index] = one.flux[0] / exposure.exptime, one.flux_err[0] / exposure.exptime
-        flags[index] = one.flags[0]
+        radii = (_CORE, _APERTURE)
+        one = photometry.measure(image, masks, positions, np.ones(index.size), radii, settings.sky_annulus)
+        rate[index], rate_err[index] = one.flux[1] / exposure.exptime, one.flux_err[1] / exposure.exptime
+        flags[index], core[index] = one.flags[1], _core_significance(one)
         centred = np.isfinite(positions.shift)
         sky = image.wcs.all_pix2world(positions.x[centred], positions.y[centred], 1)
         own_ra[index[centred]], own_dec[index[centred]] = sky
-    return rate, rate_err, flags, own_ra, own_dec
+    return rate, rate_err, flags, core, own_ra, own_dec
+
+
+def _core_significance(measured):
+    spoilt = (measured.flags[0] & int(Flag.COSMIC_RAY | Flag.BAD_PIXEL)) != 0
+    bright = (measured.flags[0] & int(Flag.NO_SKY)) != 0
+    return np.where(spoilt, np.nan, np.where(bright, np.inf, measured.flux[0] / measured.flux_err[0]))
 
 
 def _merged(target, columns, identities, old, wcs):
