@@ -116,7 +116,7 @@ def judge(alignment, limits):
         Empty for a good fit.
     """
     a, most = alignment, limits
-    offset, rms = float(np.hypot(*a.offset)), max(a.rms)
+    offset, rms = float(np.hypot(*a.offset)), float(np.max(a.rms))
     found = (
         (a.n_matches < most["matches"], f"{a.n_matches} matches, fewer than {most['matches']:g}"),
         (not rms <= most["rms"], f"rms {rms:.2f} px, above {most['rms']:g}"),
