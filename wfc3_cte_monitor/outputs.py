@@ -167,6 +167,31 @@ def replace_file(path, write):
         new.unlink(missing_ok=True)
 
 
+def sweep(folder):
+    """Remove what `replace_file` left in a folder when its process was killed.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        It need not exist.
+    """
+    for path in folder.glob(".[0-9]*_*"):
+        pid = path.name[1:].partition("_")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid):
+    """Whether a process is there; one of another user is, too."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def positions_table(positions, ra, dec, meta):
     """The .coo table: id, x, y [1-based px], ra, dec [deg], shift [px]."""
     table = Table(

@@ -12,8 +12,9 @@ __all__ = ["find_files", "opened", "text", "number", "optional_number", "has_val
 
 
 def find_files(folder):
-    """The FLT and FLC files in a folder, sorted by name."""
-    return sorted([*folder.glob("*_flt.fits"), *folder.glob("*_flc.fits")])
+    """The FLT and FLC files in a folder, sorted by name, without hidden ones, which are being written."""
+    found = [*folder.glob("*_flt.fits"), *folder.glob("*_flc.fits")]
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 @contextmanager
