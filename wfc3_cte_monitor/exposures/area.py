@@ -31,7 +31,8 @@ def pixel_area(image, x, y, map_folder=None):
     Returns
     -------
     area : ndarray, shape (n,)
-        From the map where there is one, else from the polynomials of the image's own WCS, which agree with the maps to 1e-4.
+        From the map where there is one, else from the polynomials of the image's own WCS, which agree with
+        the maps to 1e-4.
     """
     area_map = _area_map(image, map_folder) if map_folder else None
     if area_map is None:
