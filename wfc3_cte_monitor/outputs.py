@@ -1,5 +1,6 @@
 """Folder and file names of the output tree, and the text files in it."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = [
     "write_table",
     "read_positions",
 ]
+
+log = logging.getLogger(__name__)
 
 FOLDERS = {
     "finalresults": "Final figures and coefficients, by flash level, FLT/FLC ('_ctecorr') and time of the run; "
@@ -315,10 +318,22 @@ def update_table(table, path, key):
         if column.dtype.kind == "f":
             column[:] = np.round(column, 5)
     if path.is_file():
-        before = Table.read(path, format="ascii.ecsv")
-        table = vstack([before[~np.isin(before[key], table[key])], table], metadata_conflicts="silent")
+        before = _read_back(path)
+        kept = [before[~np.isin(before[key], table[key])]] if key in before.colnames else []
+        table = vstack([*kept, table], metadata_conflicts="silent")
     table.sort(key)
     write_table(table, path)
+
+
+def _read_back(path):
+    """The table that `update_table` wrote; one that was damaged meanwhile is put aside, and an empty one returned."""
+    try:
+        return Table.read(path, format="ascii.ecsv")
+    except (ValueError, KeyError, TypeError) as error:
+        aside = unique_path(path.parent, f"{path.stem}_unreadable", path.suffix)
+        path.replace(aside)
+        log.warning("%s: not a table any more (%s); it is %s now", path, " ".join(str(error).split()), aside.name)
+        return Table()
 
 
 def write_coefficients(surface, path, meta):
