@@ -45,7 +45,7 @@ def write_headerlet(host, image):
         filename=image.name,
         hdrname=headerlet_name(image),
         output=headerlet_path(image).name,
-        wcsname=WCSNAME,
+        wcskey="PRIMARY",  # With a wcsname instead stwcs looks for an alternate WCS of that name, and breaks off.
         attach=False,
         clobber=True,
         logging=False,
