@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3_cte_monitor.commands import run_uvis_external_cte
+from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 PROGRAM = "run_uvis_external_cte"
@@ -43,6 +43,17 @@ def run(config, *arguments, fast=True):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             code = run_uvis_external_cte.main([*map(str, arguments), *extra, *named])
+        except SystemExit as stopped:
+            code = stopped.code
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def run_tool(*arguments):
+    """Run the tool box in this process."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = uvis_external_cte.main([*map(str, arguments)])
         except SystemExit as stopped:
             code = stopped.code
     return Outcome(code, out.getvalue(), err.getvalue())
