@@ -32,6 +32,7 @@ GOOD = Alignment(
     n_checked=42,
     n_chance=1.5,
     offset=(0.01, -0.02),
+    edge=0.05,
 )
 NAN = float("nan")
 
@@ -62,6 +63,8 @@ def test_a_good_fit_has_nothing_against_it():
         ({"offset": (0.0, -0.21)}, "stars 0.21 px off, above 0.2"),
         ({"offset": (NAN, 0.0)}, "stars nan px off, above 0.2"),
         ({"offset": (0.0, NAN)}, "stars nan px off, above 0.2"),
+        ({"edge": 0.31}, "stars 0.31 px off at the edge, above 0.3"),
+        ({"edge": NAN}, "stars nan px off at the edge, above 0.3"),
     ],
 )
 def test_one_wrong_number_is_one_reason(changes, reason):
@@ -78,6 +81,7 @@ def test_one_wrong_number_is_one_reason(changes, reason):
         {"n_checked": 10},
         {"n_chance": 14.0},
         {"offset": (0.2, 0.0)},
+        {"edge": 0.3},
     ],
 )
 def test_a_limit_itself_is_allowed(changes):
@@ -85,12 +89,13 @@ def test_a_limit_itself_is_allowed(changes):
 
 
 def test_every_reason_is_given():
-    worst = replace(GOOD, n_matches=0, rms=(9, 9), shift=9, rotation=9, n_checked=0, offset=(9, 9))
-    assert len(alignment.judge(worst, ALIGNMENT_LIMITS)) == 6
+    worst = replace(GOOD, n_matches=0, rms=(9, 9), shift=9, rotation=9, n_checked=0, offset=(9, 9), edge=9)
+    assert len(alignment.judge(worst, ALIGNMENT_LIMITS)) == 7
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("matches", 41), ("rms", 0.049), ("offset", 0.02), ("shift", 0.39), ("rotation", 0.029)]
+    ("name", "limit"),
+    [("matches", 41), ("rms", 0.049), ("offset", 0.02), ("edge", 0.04), ("shift", 0.39), ("rotation", 0.029)],
 )
 def test_limits_are_the_configurations(name, limit):
     assert alignment.judge(GOOD, ALIGNMENT_LIMITS | {name: limit})
@@ -108,25 +113,45 @@ def scattered(n, seed=0, shape=SHAPES[1]):
 def test_a_known_offset_comes_back():
     stars = {extver: scattered(300, extver) for extver in (1, 2)}
     sources = {extver: stars[extver][:100] + (0.3, -0.2) for extver in (1, 2)}
-    n_checked, n_chance, offset = alignment.check_solution(sources, stars, SHAPES)
+    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, SHAPES)
     assert n_checked == 200
     np.testing.assert_allclose(offset, (0.3, -0.2), atol=1e-9)
+    assert edge == pytest.approx(np.hypot(0.3, 0.2))
     assert n_chance == pytest.approx(200 * 300 * np.pi / (2051 * 256), rel=0.01)
 
 
 def test_chance_is_what_random_points_give():
     stars = {extver: scattered(4000, extver) for extver in (1, 2)}
     sources = {extver: scattered(20_000, 10 + extver) for extver in (1, 2)}
-    n_checked, n_chance, offset = alignment.check_solution(sources, stars, SHAPES)
+    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, SHAPES)
     assert n_checked == pytest.approx(n_chance, abs=4 * np.sqrt(n_chance))
     assert np.hypot(*offset) < 0.05
+    assert edge < 0.2
+
+
+def test_a_rotation_that_the_middle_does_not_show_is_seen_at_the_edge():
+    """As TweakReg's fits to the stars of one region are wrong."""
+    stars = {1: scattered(200)}
+    sources = {1: stars[1] + np.column_stack([(stars[1][:, 1] - 1026) * 0.6 / 1026, np.zeros(200)])}
+    sources[1] = np.concatenate([sources[1], scattered(300, 1)])
+    _, _, offset, edge = alignment.check_solution(sources, stars, SHAPES)
+    assert np.hypot(*offset) < 0.1
+    assert edge == pytest.approx(0.6, abs=0.05)
+
+
+def test_a_few_stars_say_nothing_of_the_edge():
+    n_checked, _, _, edge = alignment.check_solution({1: scattered(5)}, {1: scattered(5)}, SHAPES)
+    assert n_checked == 5
+    assert np.isnan(edge)
 
 
 @pytest.mark.parametrize("sources", [{}, {1: np.empty((0, 2))}, {2: scattered(5)}])
 def test_nothing_to_compare_is_no_star_and_no_offset(sources):
-    n_checked, n_chance, offset = alignment.check_solution(sources, {1: scattered(9), 2: np.empty((0, 2))}, SHAPES)
+    n_checked, n_chance, offset, edge = alignment.check_solution(
+        sources, {1: scattered(9), 2: np.empty((0, 2))}, SHAPES
+    )
     assert (n_checked, n_chance) == (0, 0)
-    assert np.isnan(offset).all()
+    assert np.isnan([*offset, edge]).all()
 
 
 def test_sources_a_pixel_away_are_not_the_stars():
@@ -243,8 +268,9 @@ def test_sources_count_pixels_from_1_as_the_truth_does(archive, aligned):
     chips = {extver: truth[truth["chip"] == {1: 2, 2: 1}[extver]] for extver in (1, 2)}
     stars = {extver: np.column_stack([chip["x"], chip["y"]]) for extver, chip in chips.items()}
     sources = alignment.read_sources(aligned.parent, aligned.stem)
-    n_checked, n_chance, offset = alignment.check_solution(sources, stars, dict.fromkeys((1, 2), (2051, 128)))
+    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, dict.fromkeys((1, 2), (2051, 128)))
     assert n_checked > 5 * n_chance
+    assert edge < 0.1
     assert np.abs(offset).max() < 0.05
 
 

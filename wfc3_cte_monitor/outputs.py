@@ -276,9 +276,10 @@ def alignment_table(fits):
     for k, axis in enumerate("xy"):
         table[f"rms_{axis}"] = [fit.rms[k] for fit in fits]
         table[f"offset_{axis}"] = [fit.offset[k] for fit in fits]
-    for name in ("shift", "rotation", "n_chance"):
+    for name in ("edge", "shift", "rotation", "n_chance"):
         table[name] = [getattr(fit, name) for fit in fits]
-    units = {"rms_x": "pix", "rms_y": "pix", "offset_x": "pix", "offset_y": "pix", "shift": "arcsec", "rotation": "deg"}
+    units = dict.fromkeys(("rms_x", "rms_y", "offset_x", "offset_y", "edge"), "pix")
+    units |= {"shift": "arcsec", "rotation": "deg"}
     for name, unit in units.items():
         table[name].unit = unit
     return table

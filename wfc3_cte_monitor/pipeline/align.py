@@ -392,7 +392,7 @@ def _one_fit(image, before, catalog, index, parameters, host):
     stars = {extver: positions for extver, (_, positions) in _stars(after, catalog, 0.5).items()}
     sources = alignment.read_sources(host.folder, stem)
     shapes = {extver: shape for extver, (_, shape) in after.items()}
-    n_checked, n_chance, offset = alignment.check_solution(sources, stars, shapes)
+    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, shapes)
     fullest = max(stars, key=lambda extver: len(stars[extver]))
     shift, rotation = alignment.displacement(before[fullest][0], after[fullest][0], shapes[fullest])
     return Alignment(
@@ -406,6 +406,7 @@ def _one_fit(image, before, catalog, index, parameters, host):
         n_checked=n_checked,
         n_chance=float(n_chance),
         offset=tuple(map(float, offset)),
+        edge=edge,
     )
 
 
