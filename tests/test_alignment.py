@@ -270,7 +270,7 @@ def test_sources_count_pixels_from_1_as_the_truth_does(archive, aligned):
     sources = alignment.read_sources(aligned.parent, aligned.stem)
     n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, dict.fromkeys((1, 2), (2051, 128)))
     assert n_checked > 5 * n_chance
-    assert edge < 0.1
+    assert edge < 0.15
     assert np.abs(offset).max() < 0.05
 
 
