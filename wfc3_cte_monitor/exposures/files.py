@@ -31,7 +31,7 @@ def opened(path):
     except ValueError as error:
         raise UnusableExposureError(path.name, f"damaged: {' '.join(str(error).split())}; retrieve it again") from error
     except (OSError, TypeError, fits.VerifyError) as error:
-        message = " ".join(str(error).split())
+        message = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise UnusableExposureError(path.name, f"cannot be read ({message}); retrieve it again") from error
 
 
