@@ -101,9 +101,9 @@ tweakreg_retries = [
     {"threshold": 20.0, "use_sharp_round": True},
 ]
 
-# A fit must have this many matches and these largest values: rms of the fit and offset of the stars [px], shift
-# [arcsec] and rotation [deg] against the header. What does not stays in newdata.
-alignment_limits = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}
+# A fit must have this many matches and these largest values: rms of the fit, offset of the stars and their offset at
+# the edge of the chips [px], shift [arcsec] and rotation [deg] against the header. What does not stays in newdata.
+alignment_limits = {"matches": 10, "rms": 0.5, "offset": 0.2, "edge": 0.3, "shift": 2.0, "rotation": 0.2}
 
 # What each program should hold, for 'uvis_external_cte check_newdata': program -> {where: lines}. Where: visits
 # ("01 03"), or, where the visits are not known, months ("Mar 2011, Jun-Jul 2012": each of them must have it), or "*"

@@ -44,3 +44,17 @@ def observatory(tmp_path_factory):
     plan = simulate.default_plan(n_epochs=2, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,))
     simulate.simulate_observatory(root, plan, seed=5, n_columns=64)
     return root
+
+
+@pytest.fixture(scope="session")
+def archive(tmp_path_factory):
+    """Root of exposures as an archive delivers them, which nobody may change: FLT and FLC in ``archive``.
+
+    The pointing is wrong by up to 0.5 arcsec and 0.05 degrees. Both clusters, early and late, short (01) and long
+    (03), and the long pair (03, 04) of the last visit of ngc104.
+    """
+    root = tmp_path_factory.mktemp("archive")
+    plan = simulate.default_plan(n_epochs=2, flashlvls=(0.0,), wcs_error=0.5, roll_error=0.05)
+    wanted = [one for one in plan if one.number in (1, 3) or one.rootname == "ib7x0104q"]
+    simulate.simulate_observatory(root, wanted, seed=3, n_columns=128, archive=True)
+    return root

@@ -42,8 +42,8 @@ def run(config, *arguments, fast=True):
     return _captured(run_uvis_external_cte.main, (*arguments, *extra, *named))
 
 
-def run_tool(config, command, *arguments, jobs=1):
-    """Run a command of the tool box in this process."""
+def run_step(config, command, *arguments, jobs=1):
+    """Run a command of the tool box that works on a configuration, in this process."""
     return _captured(uvis_external_cte.main, (command, *arguments, "--jobs", jobs, "--config", config))
 
 
@@ -55,6 +55,11 @@ def _captured(main, arguments):
         except SystemExit as stopped:
             code = stopped.code
     return Outcome(code, out.getvalue(), err.getvalue())
+
+
+def run_tool(*arguments):
+    """Run the tool box in this process."""
+    return _captured(uvis_external_cte.main, arguments)
 
 
 def run_script(*arguments):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from astropy.table import Table, vstack
-from running import run, run_tool
+from running import run, run_step
 from scipy.spatial import cKDTree
 from truth import compare, truth
 
@@ -52,7 +52,7 @@ class Archive:
 
     def build(self, *arguments, filter_name="F502N", jobs=1):
         names = ("--target", self.target, "--filter", filter_name)
-        return run_tool(self.config, "build_master_catalog", *names, *arguments, jobs=jobs)
+        return run_step(self.config, "build_master_catalog", *names, *arguments, jobs=jobs)
 
 
 def archive(root, target="ngc104", n_columns=256, **plan):
@@ -214,7 +214,7 @@ def test_rates_are_those_of_the_stars(built):
     ],
 )
 def test_what_is_asked_for_wrongly_is_one_line(built, arguments, words):
-    outcome = run_tool(built[0].config, "build_master_catalog", *arguments)
+    outcome = run_step(built[0].config, "build_master_catalog", *arguments)
     assert outcome.code == 2
     (line,) = (line for line in outcome.err.splitlines() if "error:" in line)
     assert words in line
@@ -251,10 +251,10 @@ def test_one_exposure_and_exposures_without_stars_make_no_catalogue(tmp_path):
     config = set_up(default_answers(tmp_path))
     shutil.rmtree(tmp_path / "data" / "master_cat")
     arguments = ("--target", "ngc104", "--filter", "F502N")
-    outcome = run_tool(config, "build_master_catalog", *arguments)
+    outcome = run_step(config, "build_master_catalog", *arguments)
     assert outcome.code == 2 and "error: " in outcome.err.splitlines()[-1]
     next((tmp_path / "data" / "12348").iterdir()).unlink()
-    outcome = run_tool(config, "build_master_catalog", *arguments)
+    outcome = run_step(config, "build_master_catalog", *arguments)
     assert outcome.code == 2 and "1 FLC in newdata and the programs' folders" in outcome.err
     assert not list(tmp_path.glob("data/master_cat/**/*.cat"))
 
@@ -271,7 +271,7 @@ def test_an_exposure_that_cannot_be_aligned_is_left_out_and_one_in_two_places_co
     shutil.copy(folder / plan[1].imagename(True), newdata)
     config = set_up(default_answers(tmp_path))
     shutil.rmtree(tmp_path / "data" / "master_cat")
-    outcome = run_tool(config, "build_master_catalog", "--target", "ngc104", "--filter", "F502N")
+    outcome = run_step(config, "build_master_catalog", "--target", "ngc104", "--filter", "F502N")
     assert outcome.code == 1
     assert (outcome.count("made from"), outcome.count("could not take part")) == (2, 1)
     (line,) = (line for line in outcome.out.splitlines() if line.startswith("    ") and plan[0].rootname in line)

@@ -1,5 +1,8 @@
 """Names as the guide spells them; whole files and folders, or nothing."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,6 +132,34 @@ def test_a_file_whose_writing_fails_stays_as_it_was(tmp_path):
         outputs.replace_file(path, write_half)
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["x.txt"]
+
+
+def test_rows_of_a_growing_table_replace_those_of_the_same_key(tmp_path):
+    path = tmp_path / "a.txt"
+    for names, value in ((["b", "a"], 1.0), (["b", "c"], 2.123456789)):
+        outputs.update_table(Table({"name": names, "value": [value] * 2}), path, "name")
+    table = Table.read(path, format="ascii.ecsv")
+    assert [tuple(row) for row in table] == [("a", 1.0), ("b", 2.12346), ("c", 2.12346)]
+
+
+@pytest.mark.parametrize("text", ["coffee\n", "", "# %ECSV 1.0\n# ---\n", "a b\n1 2\n"])
+def test_a_growing_table_that_was_damaged_is_put_aside(tmp_path, text):
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    outputs.update_table(Table({"name": ["b"], "value": [1.0]}), path, "name")
+    assert len(Table.read(path, format="ascii.ecsv")) == 1
+    assert (tmp_path / "a_unreadable.txt").read_text() == text
+
+
+def test_only_what_dead_processes_were_writing_is_swept(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    kept = [f".{os.getpid()}_a.fits", ".hidden", "1_a.fits", ".a_1"]
+    for name in (*kept, f".{gone.pid}_a_flc.fits", ".99999999999999999999_a.fits"):
+        (tmp_path / name).touch()
+    outputs.sweep(tmp_path)
+    outputs.sweep(tmp_path / "nowhere")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

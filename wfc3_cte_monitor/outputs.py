@@ -1,5 +1,6 @@
 """Folder and file names of the output tree, and the text files in it."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -22,6 +23,8 @@ __all__ = [
     "write_table",
     "read_positions",
 ]
+
+log = logging.getLogger(__name__)
 
 FOLDERS = {
     "finalresults": "Final figures and coefficients, by flash level, FLT/FLC ('_ctecorr') and time of the run; "
@@ -167,6 +170,31 @@ def replace_file(path, write):
         new.unlink(missing_ok=True)
 
 
+def sweep(folder):
+    """Remove what `replace_file` left in a folder when its process was killed.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        It need not exist.
+    """
+    for path in folder.glob(".[0-9]*_*"):
+        pid = path.name[1:].partition("_")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(pid):
+    """Whether a process is there; one of another user is, too."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def positions_table(positions, ra, dec, meta):
     """The .coo table: id, x, y [1-based px], ra, dec [deg], shift [px]."""
     table = Table(
@@ -248,9 +276,10 @@ def alignment_table(fits):
     for k, axis in enumerate("xy"):
         table[f"rms_{axis}"] = [fit.rms[k] for fit in fits]
         table[f"offset_{axis}"] = [fit.offset[k] for fit in fits]
-    for name in ("shift", "rotation", "n_chance"):
+    for name in ("edge", "shift", "rotation", "n_chance"):
         table[name] = [getattr(fit, name) for fit in fits]
-    units = {"rms_x": "pix", "rms_y": "pix", "offset_x": "pix", "offset_y": "pix", "shift": "arcsec", "rotation": "deg"}
+    units = dict.fromkeys(("rms_x", "rms_y", "offset_x", "offset_y", "edge"), "pix")
+    units |= {"shift": "arcsec", "rotation": "deg"}
     for name, unit in units.items():
         table[name].unit = unit
     return table
@@ -290,10 +319,22 @@ def update_table(table, path, key):
         if column.dtype.kind == "f":
             column[:] = np.round(column, 5)
     if path.is_file():
-        before = Table.read(path, format="ascii.ecsv")
-        table = vstack([before[~np.isin(before[key], table[key])], table], metadata_conflicts="silent")
+        before = _read_back(path)
+        kept = [before[~np.isin(before[key], table[key])]] if key in before.colnames else []
+        table = vstack([*kept, table], metadata_conflicts="silent")
     table.sort(key)
     write_table(table, path)
+
+
+def _read_back(path):
+    """The table that `update_table` wrote; one that was damaged meanwhile is put aside, and an empty one returned."""
+    try:
+        return Table.read(path, format="ascii.ecsv")
+    except (ValueError, KeyError, TypeError) as error:
+        aside = unique_path(path.parent, f"{path.stem}_unreadable", path.suffix)
+        path.replace(aside)
+        log.warning("%s: not a table any more (%s); it is %s now", path, " ".join(str(error).split()), aside.name)
+        return Table()
 
 
 def write_coefficients(surface, path, meta):

@@ -378,6 +378,8 @@ class Alignment:
     """As many would be by chance."""
     offset: tuple
     """Median of source minus star in x and y, by the new WCS [px]."""
+    edge: float
+    """Largest offset at a corner of a chip, by a plane through the offsets [px]."""
 
     @property
     def summary(self):

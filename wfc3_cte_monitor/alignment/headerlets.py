@@ -45,8 +45,7 @@ def write_headerlet(host, image):
         filename=image.name,
         hdrname=headerlet_name(image),
         output=headerlet_path(image).name,
-        wcsname=WCSNAME,
-        wcskey="PRIMARY",  # stwcs knows it by both or not at all
+        wcskey="PRIMARY",  # With a wcsname instead stwcs looks for an alternate WCS of that name, and breaks off.
         attach=False,
         clobber=True,
         logging=False,

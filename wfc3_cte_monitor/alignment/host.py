@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ class Host:
     """A process that calls drizzlepac, in a scratch folder that is its working directory.
 
     It lives as long as its owner and serves one call after another, so that drizzlepac's two seconds of import are
-    paid once. `Host.call` empties the folder first: every call has the scratch folder to itself.
+    paid once. What a call leaves in the folder stays there until `clear`.
 
     Parameters
     ----------
@@ -58,9 +59,7 @@ class Host:
         except BrokenPipeError:
             answer = ""
         if not answer:
-            code = process.wait()
-            self._process = None
-            raise AlignmentError(f"drizzlepac's process ended with code {code}")
+            raise AlignmentError(f"drizzlepac's process ended with code {self._end()}")
         if error := json.loads(answer)["error"]:
             raise AlignmentError(error)
 
@@ -74,7 +73,7 @@ class Host:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "wfc3_cte_monitor.alignment.serve"],
                 cwd=self.folder,
-                env={**os.environ, "MPLBACKEND": "Agg"},
+                env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": _python_path()},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -85,17 +84,27 @@ class Host:
     def close(self):
         """End the process and remove the scratch folder."""
         if self._process is not None:
-            self._process.stdin.close()
-            self._process.wait()
-            self._process.stdout.close()
-            self._process = None
+            self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _end(self):
+        """Wait for the end of the process, which its closed input asks for; its exit code."""
+        process, self._process = self._process, None
+        with suppress(BrokenPipeError):  # what a process that was killed has not read any more
+            process.stdin.close()
+        process.stdout.close()
+        return process.wait()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exception):
         self.close()
+
+
+def _python_path():
+    """The package is found from the scratch folder too, where it is not installed or named by a relative path."""
+    return os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @cache

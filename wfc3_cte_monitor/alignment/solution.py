@@ -12,6 +12,10 @@ _CHECK_RADIUS = 1.0
 """A source this close to where a star should be is taken for it [px]."""
 _CHANCE_FACTOR = 3.0
 """How many times more sources must be near stars than would be by chance."""
+_CLIPS = 5
+_FEWEST_FOR_PLANE = 6
+_CENTROID = 0.05
+"""Centroids scatter by this much [px]."""
 _RESIDUALS = (6, 7)
 """Columns of the residuals in x and y in TweakReg's .match file."""
 
@@ -62,8 +66,11 @@ def check_solution(sources, stars, shapes):
         As many would be if the stars were scattered at random.
     offset : ndarray, shape (2,)
         Median of source minus star in x and y [px]; NaN where no star was found.
+    edge : float
+        Largest offset at a corner of a chip on which stars were found, by a plane through the offsets [px]: that of
+        a fit to the stars of one region, which is right there and nowhere else.
     """
-    offsets, n_chance = [np.empty((0, 2))], 0.0
+    offsets, places, corners, n_chance = [np.empty((0, 2))], [], [], 0.0
     for extver, found in sources.items():
         expected = stars.get(extver, np.empty((0, 2)))
         if not len(expected) or not len(found):
@@ -71,10 +78,38 @@ def check_solution(sources, stars, shapes):
         distance, nearest = cKDTree(expected).query(found)
         near = distance <= _CHECK_RADIUS
         offsets.append(found[near] - expected[nearest[near]])
+        places.append(_on_frame(found[near], extver, shapes[extver]))
+        if near.any():
+            corners.append(_on_frame(_corners(shapes[extver]), extver, shapes[extver]))
         density = len(expected) / np.prod(shapes[extver])
         n_chance += len(found) * -np.expm1(-density * np.pi * _CHECK_RADIUS**2)
     offsets = np.concatenate(offsets)
-    return len(offsets), n_chance, np.median(offsets, axis=0) if len(offsets) else np.full(2, np.nan)
+    if not len(offsets):
+        return 0, n_chance, np.full(2, np.nan), np.nan
+    edge = _largest(offsets, np.concatenate(places), np.concatenate(corners))
+    return len(offsets), n_chance, np.median(offsets, axis=0), edge
+
+
+def _on_frame(positions, extver, shape):
+    """1, x, y of positions on a frame with one chip above the other, where a rotation is one for both [px]."""
+    return np.column_stack([np.ones(len(positions)), positions + (0, (extver - 1) * shape[0])])
+
+
+def _corners(shape):
+    rows, columns = shape
+    return np.array([[1, 1], [columns, 1], [1, rows], [columns, rows]], dtype=float)
+
+
+def _largest(offsets, places, corners):
+    """Of the offsets at the corners, by a plane through all but those that chance brought together [px]."""
+    kept = np.ones(len(offsets), dtype=bool)
+    for _ in range(_CLIPS):
+        if np.count_nonzero(kept) < _FEWEST_FOR_PLANE:
+            return np.nan
+        plane = np.linalg.lstsq(places[kept], offsets[kept], rcond=None)[0]
+        distance = np.hypot(*(offsets - places @ plane).T)
+        kept = distance <= max(3 * np.median(distance), _CENTROID)
+    return float(np.hypot(*(corners @ plane).T).max())
 
 
 def displacement(before, after, shape):
@@ -108,7 +143,7 @@ def judge(alignment, limits):
     ----------
     alignment : `records.Alignment`
     limits : dict
-        'matches' (at least), and at most 'rms' [px], 'offset' [px], 'shift' [arcsec], 'rotation' [deg].
+        'matches' (at least), and at most 'rms' [px], 'offset' [px], 'edge' [px], 'shift' [arcsec], 'rotation' [deg].
 
     Returns
     -------
@@ -116,7 +151,7 @@ def judge(alignment, limits):
         Empty for a good fit.
     """
     a, most = alignment, limits
-    offset, rms = float(np.hypot(*a.offset)), max(a.rms)
+    offset, rms = float(np.hypot(*a.offset)), float(np.max(a.rms))
     found = (
         (a.n_matches < most["matches"], f"{a.n_matches} matches, fewer than {most['matches']:g}"),
         (not rms <= most["rms"], f"rms {rms:.2f} px, above {most['rms']:g}"),
@@ -127,5 +162,6 @@ def judge(alignment, limits):
             f"{a.n_checked} of {a.n_sources} sources near stars of the catalogue, {a.n_chance:.0f} would be by chance",
         ),
         (not offset <= most["offset"], f"stars {offset:.2f} px off, above {most['offset']:g}"),
+        (not a.edge <= most["edge"], f"stars {a.edge:.2f} px off at the edge, above {most['edge']:g}"),
     )
     return [reason for wrong, reason in found if wrong]

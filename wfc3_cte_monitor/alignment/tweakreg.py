@@ -3,9 +3,11 @@
 import numpy as np
 
 from wfc3_cte_monitor.alignment.headerlets import WCSNAME, headerlet_name
+from wfc3_cte_monitor.errors import AlignmentError
 
 __all__ = ["align", "products_of", "read_sources"]
 
+_NOT_RECOGNIZED = "parameters were not recognized as valid inputs:"
 _REFERENCE = "reference.cat"
 
 
@@ -53,6 +55,14 @@ def align(host, path, ra, dec, parameters):
         clobber=True,
         **parameters,
     )
+    _check_understood(host.log)
+
+
+def _check_understood(log):
+    """Of parameters that it does not know TweakReg only prints something before it ends, as if all were well."""
+    _, _, behind = log.read_text(errors="replace").partition(_NOT_RECOGNIZED)
+    if names := behind.partition("\n\n")[0].split():
+        raise AlignmentError(f"it does not know {', '.join(names)} (tweakreg_parameters, tweakreg_retries)")
 
 
 def products_of(folder, stem):

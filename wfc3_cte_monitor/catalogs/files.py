@@ -43,10 +43,8 @@ def read_catalog(path, target):
     CatalogError
         The file is missing or has no good line.
     """
-    if not path.is_file():
-        raise CatalogError(f"{path}: no such master catalogue; copy it there (columns {_COLUMNS}, no header)")
     rows, problems, seen = [], [], set()
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig", errors="replace").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         row, problem = _parse(line)
@@ -61,6 +59,15 @@ def read_catalog(path, target):
         raise CatalogError(f"{path}: no line with {_COLUMNS}" + (f" ({problems[0]})" if problems else ""))
     ids, *columns = zip(*rows, strict=True)
     return MasterCatalog(target, np.array(ids), *(np.array(column, dtype=float) for column in columns)), problems
+
+
+def _lines(path):
+    if not path.is_file():
+        raise CatalogError(f"{path}: no such master catalogue; copy it there (columns {_COLUMNS}, no header)")
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def write_catalog(catalog, path):
@@ -179,9 +186,15 @@ def _parse(line):
         return None, f"not numbers: {' '.join(words[:5])[:60]!r}"
     if star_id is None or not -(2**63) <= star_id < 2**63:
         return None, f"id {words[0]} is not an integer"
-    if not np.isfinite(values).all() or not 0 <= values[2] <= 360 or not -90 <= values[3] <= 90:
-        return None, f"RA {words[3]}, Dec {words[4]} or position not possible (degrees?)"
+    if not np.isfinite(values).all() or not _on_sky(*values[2:]):
+        hint = "exchanged?" if _on_sky(*values[:1:-1]) else "degrees?"
+        return None, f"RA {words[3]}, Dec {words[4]} or position not possible ({hint})"
     return (star_id, *values), None
+
+
+def _on_sky(ra, dec):
+    """Whether a right ascension and declination are possible [deg]."""
+    return 0 <= ra <= 360 and -90 <= dec <= 90
 
 
 def _integer(word):

@@ -12,8 +12,9 @@ __all__ = ["find_files", "opened", "text", "number", "optional_number", "has_val
 
 
 def find_files(folder):
-    """The FLT and FLC files in a folder, sorted by name."""
-    return sorted([*folder.glob("*_flt.fits"), *folder.glob("*_flc.fits")])
+    """The FLT and FLC files in a folder, sorted by name, without hidden ones, which are being written."""
+    found = [*folder.glob("*_flt.fits"), *folder.glob("*_flc.fits")]
+    return sorted(path for path in found if not path.name.startswith("."))
 
 
 @contextmanager
@@ -30,7 +31,7 @@ def opened(path):
     except ValueError as error:
         raise UnusableExposureError(path.name, f"damaged: {' '.join(str(error).split())}; retrieve it again") from error
     except (OSError, TypeError, fits.VerifyError) as error:
-        message = " ".join(str(error).split())
+        message = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise UnusableExposureError(path.name, f"cannot be read ({message}); retrieve it again") from error
 
 

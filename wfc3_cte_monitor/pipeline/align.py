@@ -4,7 +4,9 @@ import errno
 import logging
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,8 @@ class Task:
     """What a worker needs to align one exposure."""
 
     rootname: str
+    files: tuple
+    """Those in newdata, the FLC first."""
     settings: Settings
     catalogs: dict
     """Target -> `records.MasterCatalog`, or the error that it cannot be read with."""
@@ -50,7 +54,7 @@ class Aligned:
     program: int
     visit: str
     how: str
-    """'aligned', 'aligned already' or 'not aligned' (and why not)."""
+    """'aligned to ...', 'aligned already', or 'left out by rule', which may also follow one of the others."""
     fit: Alignment | None = None
     warnings: tuple = ()
 
@@ -62,8 +66,10 @@ class AlignmentSummary:
     found: int = 0
     moved: list = field(default_factory=list)
     """`Aligned`"""
+    staying: int = 0
+    """Files that stay in newdata."""
     failures: list = field(default_factory=list)
-    """One line for each file that stays in newdata."""
+    """One line for each exposure of theirs."""
     warnings: list = field(default_factory=list)
 
     @property
@@ -78,7 +84,8 @@ class AlignmentSummary:
             "Alignment",
             f"  files in newdata     {self.found:5d}",
             *(f"  {kind:<19}  {sum(len(one.names) for one in done):5d}" for kind, done in by_kind.items()),
-            f"  stay in newdata      {len(self.failures):5d}",
+            *(f"    {', '.join(one.names)}: {one.how}" for one in self.moved if "left out by rule" in one.how),
+            f"  stay in newdata      {self.staying:5d}",
             *(f"    {line}" for line in self.failures),
             f"  warnings             {len(self.warnings):5d}",
             *(f"    {line}" for line in self.warnings),
@@ -110,23 +117,25 @@ def align_newdata(settings, jobs=1, force=False):
         An output folder cannot be written.
     """
     summary = AlignmentSummary()
+    for folder in ("newdata", *settings.program_list):
+        outputs.sweep(settings.path_to_data / str(folder))
     files = find_files(settings.path_to_newdata)
     summary.found = len(files)
     if not files:
         return summary
     for name in ("tweakreg", "tempfiles"):
         outputs.make_folder(settings.path_to_outputs / name)
-    rootnames = sorted({path.name[: -len(_SUFFIXES[0])] for path in files})
+    by_rootname = {rootname: tuple(found) for rootname, found in groupby(sorted(files, key=_rootname), _rootname)}
     with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles", ignore_cleanup_errors=True) as scratch:
         catalogs = _catalogs(settings)
-        tasks = [Task(rootname, settings, catalogs, Path(scratch), force) for rootname in rootnames]
+        tasks = [Task(name, found, settings, catalogs, Path(scratch), force) for name, found in by_rootname.items()]
         for task, done, error in progress(in_order(align_exposure, tasks, jobs), len(tasks), "alignment"):
             _note(task, done, error, summary)
-    fits_done = [one.fit for one in summary.moved if one.fit]
-    if fits_done:
-        table = outputs.alignment_table(fits_done)
-        outputs.update_table(table, settings.path_to_outputs / "tweakreg" / "alignments.txt", "imagename")
     return summary
+
+
+def _rootname(path):
+    return path.name[: -len(_SUFFIXES[0])]
 
 
 def _catalogs(settings):
@@ -142,18 +151,38 @@ def _catalogs(settings):
 
 def _note(task, done, error, summary):
     if error:
-        problem = error if isinstance(error, MonitorError) else unexpected(task.rootname, error)
-        if isinstance(error, AlignmentError):
-            problem = f"{task.rootname}: {error}"
+        problem = _named(task.rootname, error)
         log.error("stays in newdata: %s", problem)
         summary.failures.append(str(problem))
+        summary.staying += sum(path.exists() or path.is_symlink() for path in task.files)
         return
+    if done.fit:
+        _keep_numbers(done.fit, task.settings, summary)
     fit = f": {done.fit.summary}" if done.fit else ""
     log.info("%s to %d: %s%s", ", ".join(done.names), done.program, done.how, fit)
     for warning in done.warnings:
         log.warning("%s", warning)
     summary.moved.append(done)
     summary.warnings += done.warnings
+
+
+def _named(rootname, error):
+    """The error as one that names the exposure."""
+    if isinstance(error, OSError):
+        return UnusableExposureError(rootname, f"{error.filename or 'scratch folder'}: {error.strerror or error}")
+    if isinstance(error, AlignmentError):
+        return UnusableExposureError(rootname, str(error))
+    return error if isinstance(error, MonitorError) else unexpected(rootname, error)
+
+
+def _keep_numbers(fit, settings, summary):
+    """Into the table at once: a run that is ended early has aligned what it has aligned."""
+    path = settings.path_to_outputs / "tweakreg" / "alignments.txt"
+    try:
+        outputs.update_table(outputs.alignment_table([fit]), path, "imagename")
+    except OSError as error:
+        summary.warnings.append(f"{fit.imagename}: not in {path} ({error.strerror})")
+        log.warning("%s", summary.warnings[-1])
 
 
 # ---- One exposure ----------------------------------------------------------------------------------------------------
@@ -175,28 +204,26 @@ def align_exposure(task):
     UnusableExposureError
         It stays in newdata.
     """
-    new = {suffix: task.settings.path_to_newdata / (task.rootname + suffix) for suffix in _SUFFIXES}
-    new = {suffix: path for suffix, path in new.items() if path.is_file()}
-    read = {suffix: read_exposure(path, task.settings) for suffix, path in new.items()}
-    exposure, reason = _identity(read)
+    new = {path.name[-len(_SUFFIXES[0]) :]: path for path in task.files}
+    exposure, reason = _identity([read_exposure(path, task.settings) for path in task.files])
     home = _home(exposure, task.settings)
+    left_out = f"left out by rule ({reason.reason})" if reason else ""
     if reason and not _can_be_aligned(exposure, reason, task):
-        return _moved(new, home, exposure, f"left out by rule ({reason.reason})")
+        return _moved(new, home, exposure, left_out)
     try:
         how, fit, warnings = _align_files(exposure, new, home, task)
-    except UnusableExposureError as error:
-        if not reason:
+    except MonitorError as error:
+        if not reason or reason.reason.startswith("same-chip set"):
             raise
         # The rules leave it out of every result, so that its place in newdata would be taken for nothing.
-        return _moved(new, home, exposure, f"left out by rule ({reason.reason})", None, (f"not aligned: {error}",))
-    return _moved(new, home, exposure, how, fit, warnings)
+        return _moved(new, home, exposure, left_out, None, (f"not aligned: {_named(exposure.rootname, error)}",))
+    return _moved(new, home, exposure, f"{how}, {left_out}" if reason else how, fit, warnings)
 
 
 def _identity(read):
     """What the exposure is, and the rule that leaves it out, if one does."""
-    one = next(iter(read.values()))
-    reason = next((found for found in read.values() if isinstance(found, Rejection)), None)
-    return (one.exposure if isinstance(one, Rejection) else one), reason
+    reason = next((found for found in read if isinstance(found, Rejection)), None)
+    return (read[0].exposure if isinstance(read[0], Rejection) else read[0]), reason
 
 
 def _home(exposure, settings):
@@ -204,7 +231,12 @@ def _home(exposure, settings):
         raise UnusableExposureError(
             exposure.path.name, f"PROPOSID {exposure.program} is not in program_list; add it there, or remove the file"
         )
-    return settings.path_to_data / str(exposure.program)
+    home = settings.path_to_data / str(exposure.program)
+    try:
+        home.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UnusableExposureError(exposure.path.name, f"{home} cannot be made ({error.strerror})") from error
+    return home
 
 
 def _can_be_aligned(exposure, reason, task):
@@ -214,7 +246,6 @@ def _can_be_aligned(exposure, reason, task):
 
 
 def _moved(new, home, exposure, how, fit=None, warnings=()):
-    home.mkdir(exist_ok=True)
     for path in new.values():
         _move(path, home / path.name)
     return Aligned(tuple(p.name for p in new.values()), exposure.program, exposure.visit, how, fit, tuple(warnings))
@@ -222,29 +253,40 @@ def _moved(new, home, exposure, how, fit=None, warnings=()):
 
 def _align_files(exposure, new, home, task):
     """Align the files where they lie; returns how, the fit and warnings."""
-    flc = new.get("_flc.fits") or home / (task.rootname + "_flc.fits")
-    flt = new.get("_flt.fits") or home / (task.rootname + "_flt.fits")
-    if not flc.is_file():
+    flc, flt = (new.get(suffix) or home / (task.rootname + suffix) for suffix in _SUFFIXES)
+    if not flc.exists():
         raise UnusableExposureError(flt.name, "no FLC beside it, which it is aligned with; retrieve it")
+    warnings = [] if flt.exists() else [f"{flc.name}: no FLT beside it"]
+    for path in {flc, flt} - set(new.values()):
+        if path.exists():
+            read_exposure(path, task.settings)  # What lies in data/<program> may be damaged.
     host = alignment.host_in(task.scratch)
     host.clear()
-    image, fit = host.folder / flc.name, None
-    if _is_aligned(flc) and not task.force:
-        _copy(flc, image)
-        alignment.write_headerlet(host, image)
-    else:
+    fit = None
+    if task.force or not _is_aligned(flc):
         fit = _fit_master(exposure, flc, host, task)
-        _publish(image, flc)
-    warnings = [] if flt.is_file() else [f"{flc.name}: no FLT beside it"]
-    if flt.is_file() and (fit or not _is_aligned(flt)):
-        _give_headerlet(flt, image, host)
-    how = f"aligned to {exposure.target}_master" if fit else "aligned already"
-    return how, fit, warnings
+    ready = {host.folder / flc.name: flc} if fit else {}
+    if flt.exists() and (fit or not _is_aligned(flt) or _differing(flc, flt)):
+        ready[_with_headerlet(flt, flc, host, fit)] = flt
+    # Both or, as far as it can be known, neither.
+    for image, place in ready.items():
+        _publish(image, place)
+    return (f"aligned to {exposure.target}_master" if fit else "aligned already"), fit, warnings
 
 
 def _is_aligned(path):
     with fits.open(path) as hdus:
         return alignment.is_aligned(hdus)
+
+
+def _differing(one, other):
+    """The extension whose WCS differs between two files of an exposure, or None."""
+    for extver, (wcs, shape) in read_wcs(one).items():
+        corners = np.array([[1, 1], [shape[1], shape[0]]])
+        again = read_wcs(other)[extver][0].all_pix2world(corners, 1)
+        if not np.allclose(wcs.all_pix2world(corners, 1), again, rtol=0, atol=1e-8):
+            return f"SCI,{extver}"
+    return None
 
 
 def _fit_master(exposure, flc, host, task):
@@ -253,31 +295,41 @@ def _fit_master(exposure, flc, host, task):
         raise UnusableExposureError(flc.name, str(catalog or f"no master catalogue of {exposure.target}"))
     attempts = task.settings.tweakreg_for(exposure.target, exposure.filter, exposure.length)
     try:
-        return fit_to_catalog(exposure, flc, catalog, attempts, task.settings.alignment_limits, host)
-    finally:
-        stem = flc.name.removesuffix(".fits")
-        for name, product in alignment.products_of(host.folder, stem).items():
-            _publish(product, task.settings.path_to_outputs / "tweakreg" / name)
+        fit = fit_to_catalog(exposure, flc, catalog, attempts, task.settings.alignment_limits, host)
+    except UnusableExposureError:
+        # Pictures, matches and log say why; the headerlet of a refused fit must not be taken for a good one.
+        alignment.headerlet_path(host.folder / flc.name).unlink(missing_ok=True)
+        with suppress(UnusableExposureError):
+            _keep_products(flc, host, task)
+        raise
+    _keep_products(flc, host, task)
+    return fit
 
 
-def _give_headerlet(flt, image, host):
-    copy = host.folder / flt.name
+def _keep_products(flc, host, task):
+    for name, product in alignment.products_of(host.folder, flc.name.removesuffix(".fits")).items():
+        place = task.settings.path_to_outputs / "tweakreg" / name
+        try:
+            _publish(product, place)
+        except UnusableExposureError as error:
+            raise UnusableExposureError(flc.name, f"{place}: {error.problem}") from error
+
+
+def _with_headerlet(flt, flc, host, fit):
+    """A copy of the FLT, in the scratch folder, with the WCS of its FLC, which lies there already after a fit."""
+    image, copy = host.folder / flc.name, host.folder / flt.name
     _copy(flt, copy)
     try:
+        if not fit:
+            _copy(flc, image)
+            alignment.write_headerlet(host, image)
         alignment.apply_headerlet(host, copy, alignment.headerlet_path(image))
-        _check_same_wcs(image, copy)
     except AlignmentError as error:
         raise UnusableExposureError(flt.name, f"does not take the WCS of its FLC ({error})") from error
-    _publish(copy, flt)
-
-
-def _check_same_wcs(one, other):
-    others = read_wcs(other)
-    for extver, (wcs, shape) in read_wcs(one).items():
-        corners = np.array([[1, 1], [shape[1], shape[0]]])
-        again = others[extver][0].all_pix2world(corners, 1)
-        if not np.allclose(wcs.all_pix2world(corners, 1), again, rtol=0, atol=1e-8):
-            raise AlignmentError(f"the WCS of SCI,{extver} differs afterwards; are both calibrated alike?")
+    if differing := _differing(image, copy):
+        problem = f"does not take the WCS of its FLC ({differing} differs afterwards); are both calibrated alike?"
+        raise UnusableExposureError(flt.name, problem)
+    return copy
 
 
 # ---- The fit ---------------------------------------------------------------------------------------------------------
@@ -320,7 +372,7 @@ def fit_to_catalog(exposure, flc, catalog, attempts, limits, host):
         host.clear()
         _copy(flc, host.folder / flc.name)
         try:
-            fit = _one_fit(exposure, before, catalog, index, parameters, host)
+            fit = _one_fit(host.folder / flc.name, before, catalog, index, parameters, host)
         except AlignmentError as error:
             refused.append(str(error))
             continue
@@ -332,8 +384,7 @@ def fit_to_catalog(exposure, flc, catalog, attempts, limits, host):
     raise UnusableExposureError(flc.name, f"TweakReg's fit cannot be trusted: {refused[0]}")
 
 
-def _one_fit(exposure, before, catalog, index, parameters, host):
-    image = host.folder / exposure.imagename
+def _one_fit(image, before, catalog, index, parameters, host):
     stem = image.name.removesuffix(".fits")
     alignment.align(host, image, catalog.ra[index], catalog.dec[index], parameters)
     n_matches, rms = alignment.read_solution(host.folder / f"{stem}_catalog_fit.match")
@@ -341,7 +392,7 @@ def _one_fit(exposure, before, catalog, index, parameters, host):
     stars = {extver: positions for extver, (_, positions) in _stars(after, catalog, 0.5).items()}
     sources = alignment.read_sources(host.folder, stem)
     shapes = {extver: shape for extver, (_, shape) in after.items()}
-    n_checked, n_chance, offset = alignment.check_solution(sources, stars, shapes)
+    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, shapes)
     fullest = max(stars, key=lambda extver: len(stars[extver]))
     shift, rotation = alignment.displacement(before[fullest][0], after[fullest][0], shapes[fullest])
     return Alignment(
@@ -355,6 +406,7 @@ def _one_fit(exposure, before, catalog, index, parameters, host):
         n_checked=n_checked,
         n_chance=float(n_chance),
         offset=tuple(map(float, offset)),
+        edge=edge,
     )
 
 
@@ -372,7 +424,11 @@ def _stars(chips, catalog, margin):
 
 def _copy(source, destination):
     """A copy that can be written, even of a file that cannot."""
-    shutil.copyfile(source, destination)
+    try:
+        shutil.copyfile(source, destination)
+    except OSError as error:
+        problem = f"cannot be copied to {destination.parent} ({error.strerror})"
+        raise UnusableExposureError(source.name, problem) from error
 
 
 def _publish(source, destination):
@@ -380,17 +436,22 @@ def _publish(source, destination):
     try:
         outputs.replace_file(destination, lambda new: shutil.copyfile(source, new))
     except OSError as error:
-        raise UnusableExposureError(destination.name, f"cannot be written ({error.strerror})") from error
+        problem = f"cannot be written to {destination.parent} ({error.strerror})"
+        raise UnusableExposureError(destination.name, problem) from error
 
 
 def _move(path, destination):
-    """Move a file, also to another file system: whole, in one place or the other."""
+    """Move a file, also to another file system: whole, in one place or the other.
+
+    Of a link, which may be relative, the file that it points to is copied, and stays where it is.
+    """
     try:
-        path.replace(destination)
+        if not path.is_symlink():
+            path.replace(destination)
+            return
     except OSError as error:
         if error.errno != errno.EXDEV:
-            raise UnusableExposureError(
-                path.name, f"cannot be moved to {destination.parent} ({error.strerror})"
-            ) from error
-        _publish(path, destination)
-        path.unlink()
+            problem = f"cannot be moved to {destination.parent} ({error.strerror})"
+            raise UnusableExposureError(path.name, problem) from error
+    _publish(path, destination)
+    path.unlink()

@@ -19,7 +19,7 @@ TWEAKREG = {
     "nclip": 5,
     "sigma": 3.0,
 }
-ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "shift": 2.0, "rotation": 0.2}
+ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "edge": 0.3, "shift": 2.0, "rotation": 0.2}
 
 
 @dataclass(frozen=True)
