@@ -20,7 +20,7 @@ from wfc3_cte_monitor.commands.setup import default_answers, set_up
 from wfc3_cte_monitor.cosmic_rays import CORE_RADIUS, masked_in_cores, read_mask
 from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.records import Flag
-from wfc3_cte_monitor.settings import read_settings
+from wfc3_cte_monitor.settings import Settings, read_settings
 from wfc3_cte_monitor.simulate import (
     IDEAL,
     REAL,

@@ -38,8 +38,8 @@ class StarMeasurements:
     flags: np.ndarray
     """Bits of `records.Flag`; -1 where one is not on a chip."""
     core: np.ndarray
-    """Significance of the innermost light; NaN where a cosmic ray or a bad pixel lies in it, infinite where it leaves no
-    sky around."""
+    """Significance of the innermost light; NaN where a cosmic ray or a bad pixel lies in it, infinite where it leaves
+    no sky around."""
     ra: np.ndarray
     """Of the centroid [deg]; NaN where that failed."""
     dec: np.ndarray
