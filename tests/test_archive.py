@@ -468,7 +468,7 @@ def test_ctrl_c_is_one_line(retrieve, monkeypatch):
     monkeypatch.setattr(Archive, "fetch", interrupt)
     done = retrieve("--pr", 14012)
     assert done.code == 130
-    assert done.err.splitlines()[-1] == "interrupted; the same command goes on from here"
+    assert done.err.splitlines()[-1] == "uvis_external_cte: interrupted; the same command goes on from here"
 
 
 def test_two_at_the_same_time_are_refused(retrieve, data):

@@ -538,7 +538,7 @@ def unreadable(path):
 
 
 CATALOGS = {
-    "3 stars": (few, "3 stars of ngc6791_master fall on it, 10 are needed"),
+    "3 stars": (few, "3 stars of the catalogue ngc6791 fall on it, 10 are needed"),
     "radians": (rewritten(radians), "its RA and Dec seem to be in radians"),
     "exchanged": (rewritten(lambda rows: rows[:, [0, 1, 2, 4, 3]]), "exchanged"),
     "missing": (Path.unlink, "no such master catalogue"),

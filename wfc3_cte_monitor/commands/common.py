@@ -13,6 +13,7 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_setting
 
 __all__ = [
     "BAD_INPUT",
+    "INTERRUPTED",
     "add_config",
     "add_jobs",
     "load_settings",
@@ -26,6 +27,8 @@ __all__ = [
 
 BAD_INPUT = 2
 """Exit code for bad arguments or configuration."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def add_config(parser):
@@ -111,10 +114,15 @@ def logging_to_terminal():
 
 
 def guarded(command, args, program):
-    """Call a command; an error that is the user's to mend becomes one line and exit code 2."""
+    """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
     try:
         with logging_to_terminal():
             return command(args)
+    except KeyboardInterrupt:
+        print(
+            f"{program}: interrupted; what was done is done, and the same command goes on from there", file=sys.stderr
+        )
+        return INTERRUPTED
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
     except OSError as error:  # a full disk, a folder that vanished

@@ -1,7 +1,6 @@
 """``uvis_external_cte retrieve``: FLT and FLC files from the archive."""
 
 import argparse
-import sys
 
 from wfc3_cte_monitor.commands.common import add_config, load_settings, visit
 from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
@@ -9,13 +8,10 @@ from wfc3_cte_monitor.settings import server_url
 
 __all__ = ["add_parser", "EXAMPLES"]
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
 DESCRIPTION = """\
 Find the FLT and FLC files of programs in MAST and download into data/newdata what is neither there nor in
 data/<program>, and what is newer in the archive. An interrupted download goes on where it stopped; a file has its
-name once it is whole. Align the files, then move them to data/<program>.
+name once it is whole. run_tweakreg then aligns the files and moves them to data/<program>.
 """
 
 EXAMPLES = """\
@@ -71,10 +67,6 @@ def _server(text):
 def _run(args):
     settings = load_settings(args)
     programs = listed_programs(args.pr, settings)
-    try:
-        retrieval = retrieve(programs, tuple(args.v), settings, server=args.server, dry_run=args.dry_run)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        return INTERRUPTED
+    retrieval = retrieve(programs, tuple(args.v), settings, server=args.server, dry_run=args.dry_run)
     print("\n".join(retrieval.lines()))
     return retrieval.exit_code

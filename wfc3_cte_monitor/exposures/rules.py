@@ -5,11 +5,27 @@ import math
 from wfc3_cte_monitor import uvis
 from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.exposures.files import text
+from wfc3_cte_monitor.records import Rejection
 
-__all__ = ["rejection", "chip_of_field"]
+__all__ = ["rejection", "measured", "chip_of_field"]
 
 _MIN_SHIFT, _MIN_CHIP_MOVE = 0.1, 80.0
 """Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
+
+
+_SAME_CHIP = "same-chip set (processed by --pr 180)"
+
+
+def measured(read):
+    """The `Exposure` that the monitor measures, in a nominal run or in that of the same-chip set; else None.
+
+    Parameters
+    ----------
+    read : `Exposure` or `Rejection`
+    """
+    if isinstance(read, Rejection):
+        return read.exposure if read.reason == _SAME_CHIP else None
+    return read
 
 
 def chip_of_field(postarg2):
@@ -75,7 +91,7 @@ def _wrong_flash(exposure, primary, sci_headers, legal):
 
 def _same_chip(exposure, primary, sci_headers, legal):
     if exposure.visit in legal.same_chip_visits.get(exposure.program, ()):
-        return "same-chip set (processed by --pr 180)", ""
+        return _SAME_CHIP, ""
 
 
 def _dithered(exposure, primary, sci_headers, legal):

@@ -1,8 +1,6 @@
 """Before step 1: new exposures in newdata are aligned to the master catalogue and move to their program's folder."""
 
-import errno
 import logging
-import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,21 +11,20 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3_cte_monitor import alignment, outputs
-from wfc3_cte_monitor.catalogs import catalog_path, check_field, read_catalog
+from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.errors import AlignmentError, CatalogError, MonitorError, UnusableExposureError
-from wfc3_cte_monitor.exposures import find_files, read_exposure, read_wcs
-from wfc3_cte_monitor.matching import stars_on_chip
+from wfc3_cte_monitor.exposures import find_files, measured, read_exposure, read_wcs
+from wfc3_cte_monitor.pipeline.fit import fit_to_catalog
+from wfc3_cte_monitor.pipeline.moves import move, publish
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Alignment, MasterCatalog, Rejection
 from wfc3_cte_monitor.settings import Settings
 
-__all__ = ["align_newdata", "AlignmentSummary", "fit_to_catalog"]
+__all__ = ["align_newdata", "AlignmentSummary"]
 
 log = logging.getLogger(__name__)
 
-_POINTING_MARGIN = 60.0
-"""Stars this far outside of the frame may truly be on it: the pointing is wrong by an arcsecond or two [px]."""
 _SUFFIXES = ("_flc.fits", "_flt.fits")
 
 
@@ -213,7 +210,7 @@ def align_exposure(task):
     try:
         how, fit, warnings = _align_files(exposure, new, home, task)
     except MonitorError as error:
-        if not reason or reason.reason.startswith("same-chip set"):
+        if not reason or measured(reason):
             raise
         # The rules leave it out of every result, so that its place in newdata would be taken for nothing.
         return _moved(new, home, exposure, left_out, None, (f"not aligned: {_named(exposure.rootname, error)}",))
@@ -247,7 +244,7 @@ def _can_be_aligned(exposure, reason, task):
 
 def _moved(new, home, exposure, how, fit=None, warnings=()):
     for path in new.values():
-        _move(path, home / path.name)
+        move(path, home / path.name)
     return Aligned(tuple(p.name for p in new.values()), exposure.program, exposure.visit, how, fit, tuple(warnings))
 
 
@@ -270,7 +267,7 @@ def _align_files(exposure, new, home, task):
         ready[_with_headerlet(flt, flc, host, fit)] = flt
     # Both or, as far as it can be known, neither.
     for image, place in ready.items():
-        _publish(image, place)
+        publish(image, place)
     return (f"aligned to {exposure.target}_master" if fit else "aligned already"), fit, warnings
 
 
@@ -295,7 +292,7 @@ def _fit_master(exposure, flc, host, task):
         raise UnusableExposureError(flc.name, str(catalog or f"no master catalogue of {exposure.target}"))
     attempts = task.settings.tweakreg_for(exposure.target, exposure.filter, exposure.length)
     try:
-        fit = fit_to_catalog(exposure, flc, catalog, attempts, task.settings.alignment_limits, host)
+        fit = fit_to_catalog(flc, catalog, attempts, task.settings.alignment_limits, host)
     except UnusableExposureError:
         # Pictures, matches and log say why; the headerlet of a refused fit must not be taken for a good one.
         alignment.headerlet_path(host.folder / flc.name).unlink(missing_ok=True)
@@ -310,7 +307,7 @@ def _keep_products(flc, host, task):
     for name, product in alignment.products_of(host.folder, flc.name.removesuffix(".fits")).items():
         place = task.settings.path_to_outputs / "tweakreg" / name
         try:
-            _publish(product, place)
+            publish(product, place)
         except UnusableExposureError as error:
             raise UnusableExposureError(flc.name, f"{place}: {error.problem}") from error
 
@@ -318,10 +315,10 @@ def _keep_products(flc, host, task):
 def _with_headerlet(flt, flc, host, fit):
     """A copy of the FLT, in the scratch folder, with the WCS of its FLC, which lies there already after a fit."""
     image, copy = host.folder / flc.name, host.folder / flt.name
-    _copy(flt, copy)
+    copy(flt, copy)
     try:
         if not fit:
-            _copy(flc, image)
+            copy(flc, image)
             alignment.write_headerlet(host, image)
         alignment.apply_headerlet(host, copy, alignment.headerlet_path(image))
     except AlignmentError as error:
@@ -330,128 +327,3 @@ def _with_headerlet(flt, flc, host, fit):
         problem = f"does not take the WCS of its FLC ({differing} differs afterwards); are both calibrated alike?"
         raise UnusableExposureError(flt.name, problem)
     return copy
-
-
-# ---- The fit ---------------------------------------------------------------------------------------------------------
-
-
-def fit_to_catalog(exposure, flc, catalog, attempts, limits, host):
-    """Align a copy of an FLC, in the host's scratch folder, to a catalogue.
-
-    Parameters
-    ----------
-    exposure : `records.Exposure`
-    flc : `pathlib.Path`
-        It stays as it is.
-    catalog : `records.MasterCatalog`
-    attempts : sequence of dict
-        TweakReg's parameters; the next are tried where the limits refuse the fit of those before.
-    limits : dict
-        See `alignment.judge`.
-    host : `alignment.Host`
-
-    Returns
-    -------
-    fit : `records.Alignment`
-
-    Raises
-    ------
-    UnusableExposureError
-        No fit can be trusted.
-    """
-    before = read_wcs(flc)
-    near = _stars(before, catalog, _POINTING_MARGIN)
-    index = np.unique(np.concatenate([star for star, _ in near.values()]))
-    if len(index) < limits["matches"]:
-        check_field(catalog, *before[1][0].wcs.crval, flc.name)
-        raise UnusableExposureError(
-            flc.name, f"{len(index)} stars of {catalog.target}_master fall on it, {limits['matches']} are needed"
-        )
-    refused = []
-    for parameters in attempts:
-        host.clear()
-        _copy(flc, host.folder / flc.name)
-        try:
-            fit = _one_fit(host.folder / flc.name, before, catalog, index, parameters, host)
-        except AlignmentError as error:
-            refused.append(str(error))
-            continue
-        reasons = alignment.judge(fit, limits)
-        if not reasons:
-            return fit
-        refused.append("; ".join(reasons))
-        log.debug("%s: fit refused: %s", flc.name, refused[-1])
-    raise UnusableExposureError(flc.name, f"TweakReg's fit cannot be trusted: {refused[0]}")
-
-
-def _one_fit(image, before, catalog, index, parameters, host):
-    stem = image.name.removesuffix(".fits")
-    alignment.align(host, image, catalog.ra[index], catalog.dec[index], parameters)
-    n_matches, rms = alignment.read_solution(host.folder / f"{stem}_catalog_fit.match")
-    after = read_wcs(image)
-    stars = {extver: positions for extver, (_, positions) in _stars(after, catalog, 0.5).items()}
-    sources = alignment.read_sources(host.folder, stem)
-    shapes = {extver: shape for extver, (_, shape) in after.items()}
-    n_checked, n_chance, offset, edge = alignment.check_solution(sources, stars, shapes)
-    fullest = max(stars, key=lambda extver: len(stars[extver]))
-    shift, rotation = alignment.displacement(before[fullest][0], after[fullest][0], shapes[fullest])
-    return Alignment(
-        imagename=image.name,
-        n_stars=sum(map(len, stars.values())),
-        n_sources=sum(map(len, sources.values())),
-        n_matches=n_matches,
-        rms=rms,
-        shift=shift,
-        rotation=rotation,
-        n_checked=n_checked,
-        n_chance=float(n_chance),
-        offset=tuple(map(float, offset)),
-        edge=edge,
-    )
-
-
-def _stars(chips, catalog, margin):
-    """EXTVER -> (indices of the stars on a chip, their positions of shape (n, 2), 1-based [px])."""
-    found = {}
-    for extver, (wcs, shape) in chips.items():
-        index, x, y = stars_on_chip(wcs, shape, catalog.ra, catalog.dec, margin)
-        found[extver] = index, np.column_stack([x, y])
-    return found
-
-
-# ---- Files -----------------------------------------------------------------------------------------------------------
-
-
-def _copy(source, destination):
-    """A copy that can be written, even of a file that cannot."""
-    try:
-        shutil.copyfile(source, destination)
-    except OSError as error:
-        problem = f"cannot be copied to {destination.parent} ({error.strerror})"
-        raise UnusableExposureError(source.name, problem) from error
-
-
-def _publish(source, destination):
-    """Copy a file to its place, where it appears as a whole."""
-    try:
-        outputs.replace_file(destination, lambda new: shutil.copyfile(source, new))
-    except OSError as error:
-        problem = f"cannot be written to {destination.parent} ({error.strerror})"
-        raise UnusableExposureError(destination.name, problem) from error
-
-
-def _move(path, destination):
-    """Move a file, also to another file system: whole, in one place or the other.
-
-    Of a link, which may be relative, the file that it points to is copied, and stays where it is.
-    """
-    try:
-        if not path.is_symlink():
-            path.replace(destination)
-            return
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            problem = f"cannot be moved to {destination.parent} ({error.strerror})"
-            raise UnusableExposureError(path.name, problem) from error
-    _publish(path, destination)
-    path.unlink()

@@ -15,9 +15,9 @@ from astropy.wcs import WCS
 from wfc3_cte_monitor import alignment, catalogs, outputs, photometry
 from wfc3_cte_monitor.cosmic_rays import read_mask
 from wfc3_cte_monitor.errors import CatalogError, MonitorError
-from wfc3_cte_monitor.exposures import find_files, read_chip, read_exposure, read_wcs
+from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exposure, read_wcs
 from wfc3_cte_monitor.matching import stars_on_chip
-from wfc3_cte_monitor.pipeline.align import fit_to_catalog
+from wfc3_cte_monitor.pipeline.fit import fit_to_catalog
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Exposure, Flag, MasterCatalog
@@ -162,18 +162,14 @@ def _candidates(target, filter_name, settings, programs, visits, jobs):
     # What was retrieved again waits in newdata while the file before it lies in its program's folder.
     files = list({path.name: path for path in reversed(files)}.values())
     read = [one for _, one, error in in_order(partial(read_exposure, legal=settings), files, jobs) if not error]
-    found = [one if isinstance(one, Exposure) else one.exposure for one in read if _is_measured(one)]
     return [
         one
-        for one in found
-        if (one.target, one.filter) == (target, filter_name)
+        for one in map(measured, read)
+        if one
+        and (one.target, one.filter) == (target, filter_name)
         and (programs is None or one.program in programs)
         and (not visits or one.visit in visits)
     ]
-
-
-def _is_measured(read):
-    return isinstance(read, Exposure) or read.reason.startswith("same-chip set")
 
 
 def _choose(exposures, at_most):
@@ -256,7 +252,7 @@ def _align_one(task):
     exposure, settings = task.exposure, task.settings
     host = alignment.host_in(task.scratch)
     attempts = settings.tweakreg_for(exposure.target, exposure.filter, exposure.length)
-    fit = fit_to_catalog(exposure, exposure.path, task.reference, attempts, settings.alignment_limits, host)
+    fit = fit_to_catalog(exposure.path, task.reference, attempts, settings.alignment_limits, host)
     shutil.copyfile(host.folder / exposure.imagename, task.destination / exposure.imagename)
     return fit
 

@@ -15,12 +15,12 @@ from wfc3_cte_monitor import alignment, outputs
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, masked_in_cores, read_mask
 from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposureError
-from wfc3_cte_monitor.exposures import find_files, read_chip, read_exposure, read_wcs
+from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exposure, read_wcs
 from wfc3_cte_monitor.matching import seen_by_others, stars_on_chip
 from wfc3_cte_monitor.photometry import pixel_masks
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
-from wfc3_cte_monitor.records import Exposure, MaskReport
+from wfc3_cte_monitor.records import MaskReport
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
@@ -129,8 +129,8 @@ def _worth_masking(files, visits, settings, jobs, summary):
     for path, read, error in in_order(partial(read_exposure, legal=settings), files, jobs):
         if error and _is_asked_for(path.parent.name, path.name[4:6], visits):
             _fail(summary, error if isinstance(error, MonitorError) else unexpected(path.name, error))
-        elif not error and _is_measured(read):
-            found.append(read if isinstance(read, Exposure) else read.exposure)
+        elif not error and (exposure := measured(read)):
+            found.append(exposure)
     return [one for one in found if _is_asked_for(one.program, one.visit, visits)]
 
 
@@ -141,10 +141,6 @@ def _is_asked_for(program, visit, visits):
 def _fail(summary, problem):
     log.error("no masks: %s", problem)
     summary.failures.append(str(problem))
-
-
-def _is_measured(read):
-    return isinstance(read, Exposure) or read.reason.startswith("same-chip set")
 
 
 def _groups(exposures):
