@@ -119,9 +119,7 @@ def guarded(command, args, program):
         with logging_to_terminal():
             return command(args)
     except KeyboardInterrupt:
-        print(
-            f"{program}: interrupted; what was done is done, and the same command goes on from there", file=sys.stderr
-        )
+        print(f"{program}: interrupted; the same command goes on from here", file=sys.stderr)
         return INTERRUPTED
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)

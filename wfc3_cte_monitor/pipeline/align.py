@@ -15,7 +15,7 @@ from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.errors import AlignmentError, CatalogError, MonitorError, UnusableExposureError
 from wfc3_cte_monitor.exposures import find_files, measured, read_exposure, read_wcs
 from wfc3_cte_monitor.pipeline.fit import fit_to_catalog
-from wfc3_cte_monitor.pipeline.moves import move, publish
+from wfc3_cte_monitor.pipeline.moves import copy, move, publish
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Alignment, MasterCatalog, Rejection
@@ -314,16 +314,16 @@ def _keep_products(flc, host, task):
 
 def _with_headerlet(flt, flc, host, fit):
     """A copy of the FLT, in the scratch folder, with the WCS of its FLC, which lies there already after a fit."""
-    image, copy = host.folder / flc.name, host.folder / flt.name
-    copy(flt, copy)
+    image, given = host.folder / flc.name, host.folder / flt.name
+    copy(flt, given)
     try:
         if not fit:
             copy(flc, image)
             alignment.write_headerlet(host, image)
-        alignment.apply_headerlet(host, copy, alignment.headerlet_path(image))
+        alignment.apply_headerlet(host, given, alignment.headerlet_path(image))
     except AlignmentError as error:
         raise UnusableExposureError(flt.name, f"does not take the WCS of its FLC ({error})") from error
-    if differing := _differing(image, copy):
+    if differing := _differing(image, given):
         problem = f"does not take the WCS of its FLC ({differing} differs afterwards); are both calibrated alike?"
         raise UnusableExposureError(flt.name, problem)
-    return copy
+    return given
