@@ -668,12 +668,13 @@ def bias_of(table, lo, hi):
 def test_masks_are_no_worse_than_an_exposure_s_own_pixels(late_losses, flux_bin, ctecorr):
     """Three late pairs of 512 columns; bias [mag / 2051 px] with masks, by L.A.Cosmic, with neither.
 
-    Neither bias nor error tells the three apart here: masks are asked to be no worse.
+    FLT 250-500 e-: -0.005 +- 0.006 (1144 stars), -0.004 (1131), -0.003 (1325); 500-1000 e-: -0.012 +- 0.005 (651),
+    -0.012 (647), -0.010 (730). Neither bias nor error tells the three apart: masks are asked to be no worse.
     """
     told = {way: late_losses[way, flux_bin, ctecorr] for way in WAYS}
     lines = "; ".join(f"{way}: {bias:+.4f} +- {err:.4f}, {n} stars" for way, (bias, err, n) in told.items())
     (bias, error, n_stars), (own_bias, own_error, own_stars) = told["masks"], told["own pixels"]
     assert abs(bias) <= abs(own_bias) + np.hypot(error, own_error), lines
     assert abs(bias) <= 3 * error, lines
-    assert n_stars >= 0.9 * own_stars, lines
+    assert n_stars >= 0.99 * own_stars, lines
     assert n_stars < told["nothing"][2], lines
