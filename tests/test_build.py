@@ -260,7 +260,7 @@ def test_one_exposure_and_exposures_without_stars_make_no_catalogue(tmp_path):
 
 
 def test_an_exposure_that_cannot_be_aligned_is_left_out_and_one_in_two_places_counts_once(tmp_path):
-    """The first has no stars to align the others to; the second lies in its program's folder, too."""
+    """The first has no stars to align the others to; the second lies in its program's folder, too; one is cut off."""
     plan = simulate.default_plan(n_epochs=1, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,), ctecorr=(True,))
     third = replace(plan[0], number=9, mjd=plan[0].mjd + 0.1)
     simulate.simulate_observatory(tmp_path, [*plan, third], seed=SEED, n_columns=128)
@@ -269,11 +269,13 @@ def test_an_exposure_that_cannot_be_aligned_is_left_out_and_one_in_two_places_co
     empty = simulate.simulate_exposure(plan[0], nothing, ctecorr=True, n_columns=128, effects=simulate.IDEAL)
     empty.writeto(folder / plan[0].imagename(True), overwrite=True)
     shutil.copy(folder / plan[1].imagename(True), newdata)
+    (newdata / "i9j00199q_flc.fits").write_bytes((newdata / plan[1].imagename(True)).read_bytes()[:90_000])
     config = set_up(default_answers(tmp_path))
     shutil.rmtree(tmp_path / "data" / "master_cat")
     outcome = run_step(config, "build_master_catalog", "--target", "ngc104", "--filter", "F502N")
     assert outcome.code == 1
-    assert (outcome.count("made from"), outcome.count("could not take part")) == (2, 1)
+    assert (outcome.count("made from"), outcome.count("could not take part")) == (2, 2)
+    assert "    i9j00199q_flc.fits: truncated file; retrieve it again" in outcome.out.splitlines()
     (line,) = (line for line in outcome.out.splitlines() if line.startswith("    ") and plan[0].rootname in line)
     assert "too few to align the others to" in line
 

@@ -116,7 +116,8 @@ def build_master_catalog(
     CatalogError
         There are not two exposures that can be aligned, or nothing is found on them.
     """
-    exposures = _choose(_candidates(target, filter_name, settings, programs, visits, jobs), at_most)
+    candidates, unreadable = _candidates(target, filter_name, settings, programs, visits, jobs)
+    exposures = _choose(candidates, at_most)
     if len(exposures) < 2:
         raise CatalogError(
             f"{target} {filter_name}: {len(exposures)} FLC in newdata and the programs' folders, two are needed"
@@ -144,7 +145,7 @@ def build_master_catalog(
         table_path=table_path,
         mosaic_path=mosaic_path,
         exposures=tuple(exposure.imagename for exposure in used),
-        failures=tuple(failures),
+        failures=(*unreadable, *failures),
         n_stars=len(identities.id),
         n_known=int(identities.known.sum()),
         n_kept=len(identities.missed),
@@ -156,20 +157,26 @@ def build_master_catalog(
 
 
 def _candidates(target, filter_name, settings, programs, visits, jobs):
-    """Exposures that the monitor measures; what is wrong with others is said where they are measured."""
-    folders = [settings.path_to_newdata, *(settings.path_to_data / str(p) for p in settings.program_list)]
+    """Exposures that the monitor measures, and what is wrong with files that might be such."""
+    folders = [settings.path_to_newdata, *(settings.path_to_data / str(p) for p in programs or settings.program_list)]
     files = [path for folder in folders for path in find_files(folder) if path.name.endswith("_flc.fits")]
     # What was retrieved again waits in newdata while the file before it lies in its program's folder.
     files = list({path.name: path for path in reversed(files)}.values())
-    read = [one for _, one, error in in_order(partial(read_exposure, legal=settings), files, jobs) if not error]
+    found, unreadable = [], []
+    for path, read, error in in_order(partial(read_exposure, legal=settings), files, jobs):
+        if error and (not visits or path.name[4:6] in visits):
+            problem = str(error if isinstance(error, MonitorError) else unexpected(path.name, error))
+            log.error("left out: %s", problem)
+            unreadable.append(problem)
+        elif not error and (one := measured(read)):
+            found.append(one)
     return [
         one
-        for one in map(measured, read)
-        if one
-        and (one.target, one.filter) == (target, filter_name)
+        for one in found
+        if (one.target, one.filter) == (target, filter_name)
         and (programs is None or one.program in programs)
         and (not visits or one.visit in visits)
-    ]
+    ], unreadable
 
 
 def _choose(exposures, at_most):
