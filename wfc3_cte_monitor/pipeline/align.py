@@ -278,9 +278,10 @@ def _is_aligned(path):
 
 def _differing(one, other):
     """The extension whose WCS differs between two files of an exposure, or None."""
+    others = read_wcs(other)
     for extver, (wcs, shape) in read_wcs(one).items():
         corners = np.array([[1, 1], [shape[1], shape[0]]])
-        again = read_wcs(other)[extver][0].all_pix2world(corners, 1)
+        again = others[extver][0].all_pix2world(corners, 1)
         if not np.allclose(wcs.all_pix2world(corners, 1), again, rtol=0, atol=1e-8):
             return f"SCI,{extver}"
     return None
