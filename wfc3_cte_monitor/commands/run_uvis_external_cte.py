@@ -34,6 +34,17 @@ def parser():
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_selection(p)
+    _add_steps(p)
+    _add_results(p)
+    add_config(p)
+    add_jobs(p)
+    p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return p
+
+
+def _add_selection(p):
+    """What to work on."""
     p.add_argument(
         "--pr",
         required=True,
@@ -43,6 +54,62 @@ def parser():
     p.add_argument(
         "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
+    p.add_argument(
+        "--flashlvl",
+        nargs="+",
+        type=float,
+        default=[],
+        metavar="LEVEL",
+        help="only these post-flash levels [e-/px] (default: all of the configuration)",
+    )
+    p.add_argument("--ctecorr", choices=sorted(_CTECORR), default="both", help="only FLT, only FLC, or both (default)")
+
+
+def _add_steps(p):
+    """What to do with it."""
+    p.add_argument(
+        "--dotweak",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="first align what lies in newdata and move it to its program (default y); see uvis_external_cte "
+        "run_tweakreg",
+    )
+    p.add_argument(
+        "--doadriz",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="make cosmic-ray masks for the visits that came from newdata (default y); see uvis_external_cte run_adriz",
+    )
+    p.add_argument(
+        "--dofind",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="find the catalogue stars on the images (default y); with n the positions of the .coo files are used",
+    )
+    p.add_argument(
+        "--dophot",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="do photometry (default y); with n that of the database is used",
+    )
+    p.add_argument(
+        "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
+    )
+    p.add_argument(
+        "--maskcr",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="use the cosmic-ray masks where there are any (default y); else an exposure's own pixels must tell",
+    )
+
+
+def _add_results(p):
+    """What becomes of the results."""
     p.add_argument(
         "--i",
         type=yes_no,
@@ -73,58 +140,6 @@ def parser():
         metavar="y|n",
         help="copy the results to path_to_automated_outputs, where the configuration has one (default y)",
     )
-    p.add_argument(
-        "--dofind",
-        type=yes_no,
-        default=True,
-        metavar="y|n",
-        help="find the catalogue stars on the images (default y); with n the positions of the .coo files are used",
-    )
-    p.add_argument(
-        "--dophot",
-        type=yes_no,
-        default=True,
-        metavar="y|n",
-        help="do photometry (default y); with n that of the database is used",
-    )
-    p.add_argument(
-        "--dotweak",
-        type=yes_no,
-        default=True,
-        metavar="y|n",
-        help="first align what lies in newdata and move it to its program (default y); see uvis_external_cte "
-        "run_tweakreg",
-    )
-    p.add_argument(
-        "--doadriz",
-        type=yes_no,
-        default=True,
-        metavar="y|n",
-        help="make cosmic-ray masks for the visits that came from newdata (default y); see uvis_external_cte run_adriz",
-    )
-    p.add_argument(
-        "--maskcr",
-        type=yes_no,
-        default=True,
-        metavar="y|n",
-        help="use the cosmic-ray masks where there are any (default y); else an exposure's own pixels must tell",
-    )
-    p.add_argument(
-        "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
-    )
-    p.add_argument(
-        "--flashlvl",
-        nargs="+",
-        type=float,
-        default=[],
-        metavar="LEVEL",
-        help="only these post-flash levels [e-/px] (default: all of the configuration)",
-    )
-    p.add_argument("--ctecorr", choices=sorted(_CTECORR), default="both", help="only FLT, only FLC, or both (default)")
-    add_config(p)
-    add_jobs(p)
-    p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    return p
 
 
 def request_of(args, settings):
