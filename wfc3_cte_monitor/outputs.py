@@ -294,7 +294,7 @@ def mask_table(masks):
 
 
 def catalog_table(ids, columns, meta):
-    """The table of a master catalogue: what `catalogs.combine` tells of the stars, and their nearest neighbours."""
+    """The table of a master catalogue: the ids, and what `catalogs.combine` tells of the stars."""
     table = Table({"id": ids} | columns, meta=meta)
     for name, unit in {"x": "pix", "y": "pix", "ra": "deg", "dec": "deg", "rate": "electron / s"}.items():
         table[name].unit = unit

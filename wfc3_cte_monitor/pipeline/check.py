@@ -7,8 +7,8 @@ from wfc3_cte_monitor.exposures import find_files, read_exposure
 from wfc3_cte_monitor.inventory import Finding, FoundFile, Inventory, compare, sort_out
 from wfc3_cte_monitor.pairing import nominal_pairs
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.prepare import of_visits
 from wfc3_cte_monitor.pipeline.request import unexpected
-from wfc3_cte_monitor.uvis import visit_of
 
 __all__ = ["check_archive"]
 
@@ -36,14 +36,14 @@ def check_archive(wanted, visits, settings, jobs):
     ConfigurationError
         A program is not listed, or there is no folder of data.
     """
-    folder = settings.path_to_data / _NEW
+    folder = settings.path_to_newdata
     _check_words(wanted, settings)
     visits = _with_partners(visits, settings)
-    new = _read([path for path in find_files(folder) if _of_visits(path, visits)], settings, jobs)
+    new = _read([path for path in find_files(folder) if of_visits(path, visits)], settings, jobs)
     programs = _programs(wanted, new, settings)
     asked = [f for f in new if not wanted or f.exposure is None or f.exposure.program in programs]
     old = [path for program in programs for path in find_files(settings.path_to_data / str(program))]
-    old = _read([path for path in old if _of_visits(path, visits)], settings, jobs)
+    old = _read([path for path in old if of_visits(path, visits)], settings, jobs)
     stock = sort_out([*asked, *old], settings, _NEW)
     pairs, _ = nominal_pairs(stock.of_one_kind())
     inventory = compare(stock, pairs, programs, settings, visits)
@@ -67,16 +67,8 @@ def _check_words(wanted, settings):
 
 def _with_partners(visits, settings):
     """A same-chip visit is nothing without the others of its set."""
-    sets = [set for set in settings.same_chip_visits.values() if not {*set}.isdisjoint(visits)]
-    return tuple(sorted({*visits, *(visit for set in sets for visit in set)}))
-
-
-def _of_visits(path, visits):
-    """A file whose name tells no visit stays in, so that reading it says what is wrong."""
-    try:
-        return not visits or visit_of(path.name[:9].lower()) in visits
-    except UnusableExposureError:
-        return True
+    sets = [members for members in settings.same_chip_visits.values() if not {*members}.isdisjoint(visits)]
+    return tuple(sorted({*visits, *(visit for members in sets for visit in members)}))
 
 
 def _read(paths, settings, jobs):

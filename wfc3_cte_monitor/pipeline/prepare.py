@@ -12,7 +12,7 @@ from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Rejection
 from wfc3_cte_monitor.uvis import visit_of
 
-__all__ = ["choose_programs", "select_exposures"]
+__all__ = ["choose_programs", "of_visits", "select_exposures"]
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ def select_exposures(request, settings, summary):
         In order of program and name.
     """
     files = [path for program in request.programs for path in find_files(settings.path_to_data / str(program))]
-    files = [path for path in files if _of_visits(path, request.visits)]
+    files = [path for path in files if of_visits(path, request.visits)]
     summary.found = len(files)
     outcomes = in_order(partial(read_exposure, legal=settings), files, request.jobs)
     chosen = []
@@ -75,8 +75,10 @@ def select_exposures(request, settings, summary):
     return chosen
 
 
-def _of_visits(path, visits):
-    """A file whose name tells no visit stays in, so that reading it says what is wrong."""
+def of_visits(path, visits):
+    """Whether a file is of one of the visits, or visits is empty; one whose name tells no visit is read all the same,
+    which says what is wrong with it.
+    """
     try:
         return not visits or visit_of(path.name[:9].lower()) in visits
     except UnusableExposureError:

@@ -163,7 +163,7 @@ def retrieve(programs, visits, settings, *, server=None, dry_run=False):
     data = settings.path_to_data
     if not data.is_dir():
         raise ConfigurationError(f"path_to_data: no such folder {data}")
-    retrieval = Retrieval(data / "newdata", dry_run)
+    retrieval = Retrieval(settings.path_to_newdata, dry_run)
     with contextlib.nullcontext() if dry_run else _alone(make_folder(retrieval.folder)):
         records = Records(data / RECORDS)
         archive = Archive(server or settings.mast_server)
