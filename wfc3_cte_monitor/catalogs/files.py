@@ -63,7 +63,8 @@ def read_catalog(path, target):
 
 def _lines(path):
     if not path.is_file():
-        raise CatalogError(f"{path}: no such master catalogue; copy it there (columns {_COLUMNS}, no header)")
+        cure = f"copy it there (columns {_COLUMNS}, no header) or run build_master_catalog"
+        raise CatalogError(f"{path}: no such master catalogue; {cure}")
     try:
         return path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
