@@ -16,22 +16,18 @@ import sep
 from astropy.io import fits
 from scipy.ndimage import median_filter
 
-from wfc3_cte_monitor import exposures, photometry, simulate
+from wfc3_cte_monitor import exposures, photometry, quality, simulate
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 from wfc3_cte_monitor.database import Database, fileinfo_row
 from wfc3_cte_monitor.database.rows import phot_columns
 from wfc3_cte_monitor.matching import stars_on_chip
-from wfc3_cte_monitor.records import Exposure, FluxBin
+from wfc3_cte_monitor.records import Exposure, FluxBin, PhotometrySetup
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.tables import Schema
 from wfc3_cte_monitor.uvis import sci_extver
 
-APRADS, SKY_ANNULUS, MAX_SHIFT, BAD_BITS = (
-    (3.0, 5.0, 10.0),
-    Settings.sky_annulus,
-    Settings.max_shift,
-    Settings.bad_dq_bits,
-)
+APRADS, BAD_BITS = (3.0, 5.0, 10.0), Settings.bad_dq_bits
+SETUP = PhotometrySetup(APRADS, Settings.sky_annulus, Settings.max_shift)
 CHIP = 2
 
 
@@ -81,15 +77,16 @@ def full_frame(folder, n_stars):
 def steps(path, catalog, folder):
     """(name, step, name of the floor, floor) of each step."""
     image = exposures.read_chip(path, CHIP)
-    masks = photometry.pixel_masks(image, BAD_BITS)
+    masks = quality.pixel_masks(image, BAD_BITS)
     index, x, y = stars_on_chip(image.wcs, image.data.shape, catalog.ra, catalog.dec)
     area = exposures.pixel_area(image, x, y)
-    positions = photometry.find(image, catalog.id[index], x, y, MAX_SHIFT)
-    measured = photometry.measure(image, masks, positions, area, APRADS, SKY_ANNULUS)
+    positions = photometry.find(image, catalog.id[index], x, y, SETUP)
+    measured = photometry.measure(image, masks, positions, area, SETUP)
 
     def measure():
-        found = photometry.find(image, catalog.id[index], x, y, MAX_SHIFT)
-        photometry.measure(image, masks, found, exposures.pixel_area(image, x, y), APRADS, SKY_ANNULUS)
+        found = photometry.find(image, catalog.id[index], x, y, SETUP)
+        one = photometry.measure(image, masks, found, exposures.pixel_area(image, x, y), SETUP)
+        quality.flagged(one, masks)
 
     def sums():
         for radius in APRADS:

@@ -17,8 +17,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
-    *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "pairing", "slopes"),
-    *("surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
+    *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "quality"),
+    *("pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
@@ -29,8 +29,8 @@ HOMES = {
     "sqlalchemy": {"tables", "database"},
     "matplotlib": {"plots"},
     "argparse": {"commands"},
-    "sep": {"photometry"},
-    "scipy.spatial": {"photometry", "alignment", "catalogs"},
+    "sep": {"photometry", "quality"},
+    "scipy.spatial": {"quality", "alignment", "catalogs"},
     "photutils": {"catalogs"},
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},

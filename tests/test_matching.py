@@ -10,6 +10,7 @@ from astropy.wcs import WCS
 from wfc3_cte_monitor.exposures import read_chip
 from wfc3_cte_monitor.matching import seen_by_others, stars_on_chip
 from wfc3_cte_monitor.photometry import find
+from wfc3_cte_monitor.records import PhotometrySetup
 from wfc3_cte_monitor.simulate import IDEAL, PlannedExposure, make_cluster, simulate_exposure
 from wfc3_cte_monitor.simulate.pointing import attitude_of, chip_wcs, wcs_header
 from wfc3_cte_monitor.uvis import zero_based
@@ -155,7 +156,7 @@ def light_centre(data, column, row, half=4):
 def test_centroids_are_where_the_catalogue_says(injected):
     image, cluster = injected
     index, x, y = stars_on_chip(image.wcs, image.data.shape, cluster.ra, cluster.dec)
-    positions = find(image, cluster.id[index], x, y, 1.5)
+    positions = find(image, cluster.id[index], x, y, PhotometrySetup((3.0,), (12.0, 20.0), 1.5))
     assert np.nanmedian(positions.shift) < 0.05
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from wfc3_cte_monitor import photometry
+from wfc3_cte_monitor import photometry, quality
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
-from wfc3_cte_monitor.records import ChipImage, Flag
+from wfc3_cte_monitor.records import ChipImage, Flag, PhotometrySetup
 
 SIGMA = 1.8 / 2.3548
 SHAPE = (300, 400)
@@ -40,9 +40,11 @@ def grid(spacing=40, jitter=0.5, seed=0):
 
 
 def measure(image, x, y, *, cosmic_ray=None, start=0.0, max_shift=1.5, area=1.0, bad_bits=4):
-    masks = photometry.pixel_masks(image, bad_bits, cosmic_ray)
-    positions = photometry.find(image, np.arange(len(x)), np.asarray(x) + start, np.asarray(y), max_shift)
-    return photometry.measure(image, masks, positions, np.full(len(x), area), (3.0, 5.0, 10.0), (12.0, 20.0))
+    masks = quality.pixel_masks(image, bad_bits, cosmic_ray)
+    setup = PhotometrySetup((3.0, 5.0, 10.0), (12.0, 20.0), max_shift)
+    positions = photometry.find(image, np.arange(len(x)), np.asarray(x) + start, np.asarray(y), setup)
+    measured = photometry.measure(image, masks, positions, np.full(len(x), area), setup)
+    return quality.flagged(measured, masks)
 
 
 def expected_share(radius):

@@ -1,73 +1,27 @@
-"""Aperture photometry of known stars: centroids, sky, exact apertures, flags. Arrays in, `Photometry` out.
+"""Aperture photometry of known stars: centroids, sky, exact apertures. Arrays in, `Photometry` out.
 
 Inside this module positions are 0-based; they are converted where they come in and go out, in
 `find` and `measure`.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import sep
-from scipy.spatial import cKDTree
 
-from wfc3_cte_monitor.records import Flag, Photometry, StarPositions
+from wfc3_cte_monitor.records import Photometry, StarPositions
 from wfc3_cte_monitor.uvis import one_based, zero_based
 
-__all__ = ["PixelMasks", "pixel_masks", "find", "measure", "centroids", "annulus_sky"]
+__all__ = ["find", "measure", "centroids", "annulus_sky"]
 
 FWHM = 1.8
 """Of the UVIS point-spread function [px]."""
 
-_SATURATED_BITS = 256 | 2048
-_COSMIC_RAY_BITS = 4096 | 8192
-_COSMIC_RAY_MARGIN = 1.5
-"""A hit this far outside the aperture still has its wings in it [px]."""
-
-_NEIGHBOUR_REACH = 6.0
-"""Outside an aperture's rim, beyond which a neighbour's light is not looked for [px]."""
-_MAX_NEIGHBOUR_LIGHT = 0.1
-"""Largest neighbours' part of an aperture's light."""
-
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
-_MIN_SKY_PIXELS = 30
 _CHUNK = 1000
 """Stars whose annuli are in memory at once."""
 
 
-@dataclass(frozen=True)
-class PixelMasks:
-    """What is wrong with the pixels of a chip; arrays of bool, shape (rows, columns)."""
-
-    bad: np.ndarray
-    saturated: np.ndarray
-    cosmic_ray: np.ndarray
-
-    @property
-    def any(self):
-        return self.bad | self.saturated | self.cosmic_ray
-
-
-def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
-    """Sort the pixels of a chip by their data quality.
-
-    Parameters
-    ----------
-    image : `records.ChipImage`
-    bad_dq_bits : int
-        Data-quality bits of bad pixels. Pixels that are not finite are bad too.
-    cosmic_ray : ndarray of bool, optional
-        Hits beside those that the data quality tells.
-    """
-    hit = (image.dq & _COSMIC_RAY_BITS) != 0
-    return PixelMasks(
-        bad=((image.dq & bad_dq_bits) != 0) | ~np.isfinite(image.data),
-        saturated=(image.dq & _SATURATED_BITS) != 0,
-        cosmic_ray=hit if cosmic_ray is None else hit | cosmic_ray,
-    )
-
-
-def find(image, star_id, x, y, max_shift):
+def find(image, star_id, x, y, setup):
     """Recentre stars on the image, starting from where the catalogue has them.
 
     Parameters
@@ -76,8 +30,7 @@ def find(image, star_id, x, y, max_shift):
     star_id : ndarray of int, shape (n,)
     x, y : ndarray, shape (n,)
         1-based positions [px].
-    max_shift : float
-        How far a centroid may lie from there [px].
+    setup : `records.PhotometrySetup`
 
     Returns
     -------
@@ -85,30 +38,29 @@ def find(image, star_id, x, y, max_shift):
         A star whose centroid failed or moved too far stays where the catalogue has it, its shift NaN.
     """
     x0, y0 = zero_based(x), zero_based(y)
-    xc, yc, centred = centroids(_finite(image.data), x0, y0, max_shift)
+    xc, yc, centred = centroids(_finite(image.data), x0, y0, setup.max_shift)
     shift = np.where(centred, np.hypot(xc - x0, yc - y0), np.nan)
     return StarPositions(np.asarray(star_id), one_based(xc), one_based(yc), shift)
 
 
-def measure(image, masks, positions, area, aprads, sky_annulus):
+def measure(image, masks, positions, area, setup):
     """Measure stars where they are.
 
     Parameters
     ----------
     image : `records.ChipImage`
-    masks : `PixelMasks`
+    masks : `records.PixelMasks`
+        Pixels that are not sky.
     positions : `records.StarPositions`
         Of n stars.
     area : ndarray, shape (n,)
         Area of the pixels under the stars, relative to the one that fluxes are quoted for.
-    aprads : sequence of float
-        Aperture radii [px].
-    sky_annulus : (float, float)
-        Inner and outer radius [px].
+    setup : `records.PhotometrySetup`
 
     Returns
     -------
     photometry : `records.Photometry`
+        Without flags; `quality.flagged` finds them.
 
     Notes
     -----
@@ -117,22 +69,18 @@ def measure(image, masks, positions, area, aprads, sky_annulus):
     that was subtracted: sqrt(F + A s^2 + A^2 s^2 / N).
     """
     data, x, y = _finite(image.data), zero_based(positions.x), zero_based(positions.y)
-    sky, sky_std, n_sky = annulus_sky(data, masks.any | _star_mask(data, x, y), x, y, *sky_annulus)
-    radii = np.asarray(aprads, dtype=float)
+    sky, sky_std, n_sky = annulus_sky(data, masks.any | _star_mask(data, x, y), x, y, *setup.sky_annulus)
+    radii = np.asarray(setup.aprads, dtype=float)
     pixels = np.pi * radii[:, None] ** 2
     counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - pixels * sky
     variance = np.maximum(counts, 0) + pixels * sky_std**2 * (1 + pixels / np.maximum(n_sky, 1))
     flux, flux_err = counts * area, np.sqrt(variance) * area
     return Photometry(
         positions=positions,
-        aprads=tuple(aprads),
+        aprads=setup.aprads,
         flux=flux,
         flux_err=flux_err,
-        flags=_pixel_flags(masks, x, y, radii)
-        | _where(np.isnan(positions.shift), Flag.NOT_CENTRED)
-        | _where(n_sky < _MIN_SKY_PIXELS, Flag.NO_SKY)
-        | _where(~np.isfinite(flux + flux_err), Flag.NOT_FINITE)
-        | _where(_crowded(x, y, counts, radii), Flag.CROWDED),
+        flags=np.zeros(flux.shape, dtype=int),
         sky=sky,
         sky_std=sky_std,
         n_sky=n_sky,
@@ -143,10 +91,6 @@ def measure(image, masks, positions, area, aprads, sky_annulus):
 def _finite(data):
     """sep reads whole pixels even where they are masked, and a NaN would spoil the sum."""
     return np.where(np.isfinite(data), data, np.float32(0))
-
-
-def _where(condition, flag):
-    return np.where(condition, int(flag), 0)
 
 
 # ---- Centroids -------------------------------------------------------------------------------------------------------
@@ -276,56 +220,10 @@ def _slice_median(values, first, last):
     return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)])
 
 
-# ---- Apertures and flags ---------------------------------------------------------------------------------------------
+# ---- Apertures -------------------------------------------------------------------------------------------------------
 
 
 def _aperture_sums(data, x, y, radius):
     """Sums with exact pixel overlap; NaN where the aperture lies wholly outside."""
     sums, _, _ = sep.sum_circle(data, x, y, radius, subpix=0)
     return np.asarray(sums)
-
-
-def _pixel_flags(masks, x, y, radii):
-    """Flags, shape (n_apertures, n), from the pixels that each aperture covers."""
-    rows, columns = masks.bad.shape
-    edge_distance = np.minimum.reduce([x + 0.5, y + 0.5, columns - 0.5 - x, rows - 0.5 - y])
-    return (
-        _where(edge_distance < radii[:, None], Flag.EDGE)
-        | _where(_touches(masks.bad, x, y, radii), Flag.BAD_PIXEL)
-        | _where(_touches(masks.saturated, x, y, radii), Flag.SATURATED)
-        | _where(_touches(masks.cosmic_ray, x, y, radii + _COSMIC_RAY_MARGIN), Flag.COSMIC_RAY)
-    )
-
-
-def _touches(mask, x, y, radii):
-    """True, shape (n_apertures, n), where a masked pixel lies, even in part, in the aperture."""
-    pixels = mask.astype(np.float32)
-    return np.stack([_aperture_sums(pixels, x, y, radius) > 0 for radius in radii])
-
-
-def _crowded(x, y, counts, radii):
-    """True, shape (n_apertures, n), where the catalogue's other stars light up the aperture too much."""
-    crowded = np.zeros(counts.shape, dtype=bool)
-    if len(x) < 2:
-        return crowded
-    first, second = (
-        cKDTree(np.stack([x, y], axis=1)).query_pairs(_NEIGHBOUR_REACH + radii.max(), output_type="ndarray").T
-    )
-    distance = np.hypot(x[first] - x[second], y[first] - y[second])
-    brightness = np.maximum(np.nan_to_num(counts[0]), 0)
-    for k, radius in enumerate(radii):
-        share = _share_inside(distance, radius)
-        light = np.bincount(first, share * brightness[second], len(x)) + np.bincount(
-            second, share * brightness[first], len(x)
-        )
-        crowded[k] = light > _MAX_NEIGHBOUR_LIGHT * np.maximum(np.nan_to_num(counts[k]), 0)
-    return crowded
-
-
-def _share_inside(distance, radius):
-    """Part of a neighbour's light that falls into an aperture: 1/2 at its rim, with a wing of 1 % a few px outside.
-
-    A rough shape, good enough to tell which apertures are crowded, and not to correct a flux with.
-    """
-    outside = distance - radius
-    return 1 / (1 + np.exp(outside / 0.55)) * 0.97 + 0.03 * np.exp(-np.maximum(outside, 0) / 2.0)

@@ -20,6 +20,8 @@ __all__ = [
     "ExposureSet",
     "ChipImage",
     "MasterCatalog",
+    "PixelMasks",
+    "PhotometrySetup",
     "StarPositions",
     "Photometry",
     "ExposurePair",
@@ -196,6 +198,31 @@ class MasterCatalog:
 
     def __len__(self):
         return len(self.id)
+
+
+@dataclass(frozen=True)
+class PixelMasks:
+    """What is wrong with the pixels of a chip; arrays of bool, shape (rows, columns)."""
+
+    bad: np.ndarray
+    saturated: np.ndarray
+    cosmic_ray: np.ndarray
+
+    @property
+    def any(self):
+        return self.bad | self.saturated | self.cosmic_ray
+
+
+@dataclass(frozen=True)
+class PhotometrySetup:
+    """How stars are measured, by whatever engine."""
+
+    aprads: tuple
+    """Aperture radii [px], ascending."""
+    sky_annulus: tuple
+    """Inner and outer radius [px]."""
+    max_shift: float
+    """How far a centroid may lie from the catalogue position [px]."""
 
 
 @dataclass(frozen=True)

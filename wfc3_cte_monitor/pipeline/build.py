@@ -3,7 +3,7 @@
 import logging
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from wfc3_cte_monitor import alignment, catalogs, outputs, photometry
+from wfc3_cte_monitor import alignment, catalogs, outputs, photometry, quality
 from wfc3_cte_monitor.cosmic_rays import read_mask
 from wfc3_cte_monitor.errors import CatalogError, MonitorError
 from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exposure, read_wcs
@@ -244,7 +244,7 @@ def _own_stars(exposure, settings):
     ra, dec = [], []
     for chip in _CHIPS:
         image = read_chip(exposure.path, chip)
-        masks = photometry.pixel_masks(image, settings.bad_dq_bits)
+        masks = quality.pixel_masks(image, settings.bad_dq_bits)
         x, y, *_ = catalogs.find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
         sky = image.wcs.all_pix2world(x, y, 1) if x.size else (x, y)
         ra.append(sky[0])
@@ -306,10 +306,10 @@ def _measure_one(exposure, path, mask_folder, ra, dec, settings):
         if not index.size:
             continue
         hit = read_mask(mask_folder / crmask_name(exposure.rootname, sci_extver(chip)), image.data.shape)
-        masks = photometry.pixel_masks(image, settings.bad_dq_bits, hit)
-        positions = photometry.find(image, index, x, y, settings.max_shift)
-        radii = (_CORE, _APERTURE)
-        one = photometry.measure(image, masks, positions, np.ones(index.size), radii, settings.sky_annulus)
+        masks = quality.pixel_masks(image, settings.bad_dq_bits, hit)
+        setup = replace(settings.photometry_setup, aprads=(_CORE, _APERTURE))
+        positions = photometry.find(image, index, x, y, setup)
+        one = quality.flagged(photometry.measure(image, masks, positions, np.ones(index.size), setup), masks)
         rate[index], rate_err[index] = one.flux[1] / exposure.exptime, one.flux_err[1] / exposure.exptime
         flags[index], core[index] = one.flags[1], _core_significance(one)
         centred = np.isfinite(positions.shift)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor import outputs, photometry
+from wfc3_cte_monitor import outputs, photometry, quality
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, read_mask
 from wfc3_cte_monitor.database import fileinfo_row
@@ -174,7 +174,7 @@ def _find(image, task, meta):
             f"none of the {len(catalog)} stars of {catalog.target}_master falls on chip {image.chip}; "
             "is it aligned, and is TARGNAME right?",
         )
-    positions = photometry.find(image, catalog.id[index], x, y, task.settings.max_shift)
+    positions = photometry.find(image, catalog.id[index], x, y, task.settings.photometry_setup)
     return positions, outputs.positions_table(positions, catalog.ra[index], catalog.dec[index], meta)
 
 
@@ -194,13 +194,14 @@ def _mask_path(task):
 
 
 def _measure(image, positions, settings, mask_path):
-    masks = photometry.pixel_masks(image, settings.bad_dq_bits)
+    masks = quality.pixel_masks(image, settings.bad_dq_bits)
     hit = read_mask(mask_path, image.data.shape) if mask_path else find_cosmic_rays(image, ~masks.bad)
     # AstroDrizzle takes hot pixels for hits, too, whose harm ends at the rim of an aperture.
     hit &= ~masks.bad
-    masks = photometry.pixel_masks(image, settings.bad_dq_bits, hit)
+    masks = quality.pixel_masks(image, settings.bad_dq_bits, hit)
     area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
-    return photometry.measure(image, masks, positions, area, settings.aprads, settings.sky_annulus)
+    measured = photometry.measure(image, masks, positions, area, settings.photometry_setup)
+    return quality.flagged(measured, masks)
 
 
 def _check_stars_seen(exposure, measured, max_shift):

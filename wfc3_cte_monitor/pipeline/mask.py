@@ -17,9 +17,9 @@ from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, masked_in_cores, read
 from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposureError
 from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exposure, read_wcs
 from wfc3_cte_monitor.matching import seen_by_others, stars_on_chip
-from wfc3_cte_monitor.photometry import pixel_masks
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.quality import pixel_masks
 from wfc3_cte_monitor.records import MaskReport
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver

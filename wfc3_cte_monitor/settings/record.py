@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.records import FluxBin
+from wfc3_cte_monitor.records import FluxBin, PhotometrySetup
 
 __all__ = ["Settings", "TWEAKREG", "ALIGNMENT_LIMITS"]
 
@@ -87,6 +87,11 @@ class Settings:
     def bins(self):
         """The flux bins, a tuple of `records.FluxBin`."""
         return tuple(FluxBin(lo, hi) for lo, hi in zip(self.fluxbins_lo, self.fluxbins_hi, strict=True))
+
+    @property
+    def photometry_setup(self):
+        """The `records.PhotometrySetup`."""
+        return PhotometrySetup(self.aprads, self.sky_annulus, self.max_shift)
 
     @property
     def database_url(self):

@@ -1,0 +1,125 @@
+"""What must not enter a slope: the pixels of a chip sorted by their quality, and the flags of stars that they give.
+
+One definition for every engine of photometry. Inside this module positions are 0-based.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import sep
+from scipy.spatial import cKDTree
+
+from wfc3_cte_monitor.records import Flag, PixelMasks
+from wfc3_cte_monitor.uvis import zero_based
+
+__all__ = ["pixel_masks", "flagged"]
+
+_SATURATED_BITS = 256 | 2048
+_COSMIC_RAY_BITS = 4096 | 8192
+_COSMIC_RAY_MARGIN = 1.5
+"""A hit this far outside the aperture still has its wings in it [px]."""
+
+_NEIGHBOUR_REACH = 6.0
+"""Outside an aperture's rim, beyond which a neighbour's light is not looked for [px]."""
+_MAX_NEIGHBOUR_LIGHT = 0.1
+"""Largest neighbours' part of an aperture's light."""
+_MIN_SKY_PIXELS = 30
+
+
+def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
+    """Sort the pixels of a chip by their data quality.
+
+    Parameters
+    ----------
+    image : `records.ChipImage`
+    bad_dq_bits : int
+        Data-quality bits of bad pixels. Pixels that are not finite are bad too.
+    cosmic_ray : ndarray of bool, optional
+        Hits beside those that the data quality tells.
+
+    Returns
+    -------
+    masks : `records.PixelMasks`
+    """
+    hit = (image.dq & _COSMIC_RAY_BITS) != 0
+    return PixelMasks(
+        bad=((image.dq & bad_dq_bits) != 0) | ~np.isfinite(image.data),
+        saturated=(image.dq & _SATURATED_BITS) != 0,
+        cosmic_ray=hit if cosmic_ray is None else hit | cosmic_ray,
+    )
+
+
+def flagged(photometry, masks):
+    """Measured stars with everything flagged that is wrong with them.
+
+    Parameters
+    ----------
+    photometry : `records.Photometry`
+        As an engine gives it; the flags that it has stay.
+    masks : `records.PixelMasks`
+
+    Returns
+    -------
+    photometry : `records.Photometry`
+    """
+    x, y = zero_based(photometry.positions.x), zero_based(photometry.positions.y)
+    radii = np.asarray(photometry.aprads, dtype=float)
+    flags = (
+        photometry.flags
+        | _pixel_flags(masks, x, y, radii)
+        | _where(np.isnan(photometry.positions.shift), Flag.NOT_CENTRED)
+        | _where(photometry.n_sky < _MIN_SKY_PIXELS, Flag.NO_SKY)
+        | _where(~np.isfinite(photometry.flux + photometry.flux_err), Flag.NOT_FINITE)
+        | _where(_crowded(x, y, photometry.flux, radii), Flag.CROWDED)
+    )
+    return replace(photometry, flags=flags)
+
+
+def _where(condition, flag):
+    return np.where(condition, int(flag), 0)
+
+
+def _pixel_flags(masks, x, y, radii):
+    """Flags, shape (n_apertures, n), from the pixels that each aperture covers."""
+    rows, columns = masks.bad.shape
+    edge_distance = np.minimum.reduce([x + 0.5, y + 0.5, columns - 0.5 - x, rows - 0.5 - y])
+    return (
+        _where(edge_distance < radii[:, None], Flag.EDGE)
+        | _where(_touches(masks.bad, x, y, radii), Flag.BAD_PIXEL)
+        | _where(_touches(masks.saturated, x, y, radii), Flag.SATURATED)
+        | _where(_touches(masks.cosmic_ray, x, y, radii + _COSMIC_RAY_MARGIN), Flag.COSMIC_RAY)
+    )
+
+
+def _touches(mask, x, y, radii):
+    """True, shape (n_apertures, n), where a masked pixel lies, even in part, in the aperture."""
+    pixels = mask.astype(np.float32)
+    return np.stack([sep.sum_circle(pixels, x, y, radius, subpix=0)[0] > 0 for radius in radii])
+
+
+def _crowded(x, y, flux, radii):
+    """True, shape (n_apertures, n), where the catalogue's other stars light up the aperture too much."""
+    crowded = np.zeros(flux.shape, dtype=bool)
+    if len(x) < 2:
+        return crowded
+    first, second = (
+        cKDTree(np.stack([x, y], axis=1)).query_pairs(_NEIGHBOUR_REACH + radii.max(), output_type="ndarray").T
+    )
+    distance = np.hypot(x[first] - x[second], y[first] - y[second])
+    brightness = np.maximum(np.nan_to_num(flux[0]), 0)
+    for k, radius in enumerate(radii):
+        share = _share_inside(distance, radius)
+        light = np.bincount(first, share * brightness[second], len(x)) + np.bincount(
+            second, share * brightness[first], len(x)
+        )
+        crowded[k] = light > _MAX_NEIGHBOUR_LIGHT * np.maximum(np.nan_to_num(flux[k]), 0)
+    return crowded
+
+
+def _share_inside(distance, radius):
+    """Part of a neighbour's light that falls into an aperture: 1/2 at its rim, with a wing of 1 % a few px outside.
+
+    A rough shape, good enough to tell which apertures are crowded, and not to correct a flux with.
+    """
+    outside = distance - radius
+    return 1 / (1 + np.exp(outside / 0.55)) * 0.97 + 0.03 * np.exp(-np.maximum(outside, 0) / 2.0)
