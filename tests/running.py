@@ -77,8 +77,10 @@ def run_script(*arguments):
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def dump(folder, without=("INGEST_DATE",)):
-    """Table -> rows as dictionaries, in order of the primary key, of the database in a folder."""
+def dump(folder, without=("INGEST_DATE", "FINGERPRINT")):
+    """Table -> rows as dictionaries, in order of the primary key, of the database in a folder.
+
+    Without the day, and without the fingerprint, which knows the folder."""
     (path,) = folder.glob("*.db")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row

@@ -1,3 +1,3 @@
 """The external CTE monitor of HST's WFC3/UVIS."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

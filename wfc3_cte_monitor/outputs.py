@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import shutil
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,13 @@ __all__ = [
     "set_folder",
     "exposure_stem",
     "pair_stem",
+    "slopes_stem",
     "cte_time_name",
     "cte_logflux_name",
     "unique_path",
     "publish",
+    "has_results",
+    "keep_pair_files",
     "write_table",
     "read_positions",
 ]
@@ -38,6 +43,8 @@ FOLDERS = {
 """The folders of the output tree, and what their READMEs say."""
 
 MOST_RECENT = "most_recent"
+
+_FINGERPRINT = re.compile(r"fingerprint: '?([0-9a-f]{32})\b")
 
 
 # ---- Names -----------------------------------------------------------------------------------------------------------
@@ -60,7 +67,12 @@ def exposure_stem(exposure):
 
 def pair_stem(pair, aperture):
     """'iabc01xyq_iabc01xzq_r3_slopes'."""
-    return f"{pair.one.rootname}_{pair.two.rootname}_r{aperture:g}_slopes"
+    return slopes_stem(pair.one.imagename, pair.two.imagename, aperture)
+
+
+def slopes_stem(imagename_1, imagename_2, aperture):
+    """The same from the names of the images."""
+    return f"{imagename_1[:9]}_{imagename_2[:9]}_r{aperture:g}_slopes"
 
 
 def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
@@ -129,6 +141,49 @@ def publish(staged, finalresults, timestamp):
         _point_to(parent / MOST_RECENT, folder)
         published.append(folder)
     return published
+
+
+def has_results(path, fingerprint, with_figure):
+    """Whether a slopes file is there, of what the fingerprint tells, and where it is wanted the figure beside it."""
+    return _fingerprint_in(path) == fingerprint and (not with_figure or path.with_suffix(".png").is_file())
+
+
+def keep_pair_files(results, staged, valid):
+    """Take over what the newest results have of pairs and the staged ones have not.
+
+    Parameters
+    ----------
+    results, staged : `pathlib.Path`
+        Folders of a flash level and FLT/FLC: where the results of all runs are, and where those of this run are made.
+    valid : set of (str, str)
+        Stem of a slopes file and the fingerprint that it must tell: files of other results are not kept.
+    """
+    for path in (results / MOST_RECENT).glob("*/*_slopes.txt"):
+        if (path.stem, _fingerprint_in(path)) in valid:
+            for source in (path, path.with_suffix(".png")):
+                _link(source, staged / path.parent.name / source.name)
+
+
+def _link(source, target):
+    """Two names of one file where the file system can; results are replaced, never written into."""
+    if target.exists() or not source.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _fingerprint_in(path):
+    """What the header of a slopes file says that it was made from; None where it says nothing."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            header = takewhile(lambda line: line.startswith("#"), file)
+            found = [match[1] for line in header if (match := _FINGERPRINT.search(line))]
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found[0] if found else None
 
 
 def _point_to(link, folder):

@@ -97,6 +97,12 @@ def _add_steps(p):
         help="do photometry (default y); with n that of the database is used",
     )
     p.add_argument(
+        "--force",
+        action="store_true",
+        help="measure exposures and pairs again that are unchanged: the same file, configuration and code as in the "
+        "database; else they are left as they are and the summary counts them",
+    )
+    p.add_argument(
         "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
     )
     p.add_argument(
@@ -167,6 +173,7 @@ def request_of(args, settings):
         ctecorr=_CTECORR[args.ctecorr],
         copy_outputs=args.ao,
         jobs=args.jobs,
+        force=args.force,
         maskcr=args.maskcr,
         tweak=args.dotweak,
         adriz=args.doadriz,

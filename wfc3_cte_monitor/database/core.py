@@ -265,6 +265,19 @@ class Database:
         with self._reading() as connection:
             return [exposure_of(row) for row in connection.execute(query).mappings()]
 
+    def fingerprints(self, target):
+        """Image name -> fingerprint of what its photometry was made from (None where that is not known)."""
+        info = self.schema.table(target, "fileinfo")
+        with self._reading() as connection:
+            return dict(connection.execute(sa.select(info.c.IMAGENAME, info.c.FINGERPRINT)).all())
+
+    def result_fingerprints(self, target):
+        """(image name 1, image name 2, aperture [px]) -> fingerprint of what the slopes were made from."""
+        results = self.schema.table(target, "results")
+        columns = [results.c[name] for name in ("IMAGENAME_1", "IMAGENAME_2", "APERTURE", "FINGERPRINT")]
+        with self._reading() as connection:
+            return {(*key,): value for *key, value in connection.execute(sa.select(*columns))}
+
     def star_fluxes(self, target, imagename, aperture):
         """What a slope needs of one exposure.
 

@@ -13,6 +13,7 @@ from wfc3_cte_monitor.database import fileinfo_row
 from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposureError
 from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip
 from wfc3_cte_monitor.matching import stars_on_chip
+from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_diagnostic
@@ -41,6 +42,8 @@ class Task:
     find: bool
     photometry: bool
     maskcr: bool
+    fingerprint: str
+    """Of all of these and of the files."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,14 @@ def _fill_master_table(target, database, settings, summary):
 
 def extract_exposures(exposures, catalogs, database, request, settings, summary):
     """Extract exposures in parallel; store each as a whole, in their order."""
+    digests = {target: fingerprints.of_catalog(catalog) for target, catalog in catalogs.items()}
     tasks = [
-        Task(exposure, catalogs[exposure.target], settings, request.find, request.photometry, request.maskcr)
+        _task(exposure, catalogs[exposure.target], digests[exposure.target], request, settings)
         for exposure in exposures
         if exposure.target in catalogs
     ]
+    if request.photometry and not request.force:
+        tasks = _without_unchanged(tasks, database, summary)
     outcomes = in_order(extract, tasks, request.jobs)
     for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
         exposure = task.exposure
@@ -114,9 +120,8 @@ def extract_exposures(exposures, catalogs, database, request, settings, summary)
             if error:
                 raise error
             if extraction.photometry is not None:
-                database.store_exposure(
-                    exposure.target, fileinfo_row(exposure, extraction.fileinfo), extraction.photometry
-                )
+                row = fileinfo_row(exposure, extraction.fileinfo | {"FINGERPRINT": task.fingerprint})
+                database.store_exposure(exposure.target, row, extraction.photometry)
         except Exception as problem:  # whatever it is, it is this exposure's alone
             problem = problem if isinstance(problem, MonitorError) else unexpected(exposure.imagename, problem)
             log.error("failed: %s", problem)
@@ -124,6 +129,37 @@ def extract_exposures(exposures, catalogs, database, request, settings, summary)
         else:
             summary.measured.append(exposure.imagename)
             log.info("extracted %s: %d stars (%d/%d)", exposure.imagename, extraction.n_stars, number, len(tasks))
+
+
+def _task(exposure, catalog, digest, request, settings):
+    coo_path, *_ = _files(exposure, settings)
+    positions = None if request.find else coo_path
+    fingerprint = fingerprints.of_exposure(exposure, digest, settings, maskcr=request.maskcr, positions=positions)
+    return Task(exposure, catalog, settings, request.find, request.photometry, request.maskcr, fingerprint)
+
+
+def _without_unchanged(tasks, database, summary):
+    """The tasks whose outcome is not in the database and the output tree yet; the summary gets the others."""
+    targets = {task.exposure.target for task in tasks}
+    known = {name: value for target in targets for name, value in database.fingerprints(target).items()}
+    to_do = []
+    for task in tasks:
+        name = task.exposure.imagename
+        if known.get(name) == task.fingerprint and all(map(Path.is_file, _files(task.exposure, task.settings))):
+            log.debug("unchanged: %s", name)
+            summary.unchanged.append(name)
+        else:
+            to_do.append(task)
+    if summary.unchanged:
+        log.info("%d exposures unchanged", len(summary.unchanged))
+    return to_do
+
+
+def _files(exposure, settings):
+    """What `extract` writes: .coo, .mag and the picture."""
+    folder = settings.path_to_outputs / "photom" / outputs.flash_folder(exposure.flashlvl, exposure.ctecorr)
+    folder, stem = folder / outputs.set_folder(exposure.set), outputs.exposure_stem(exposure)
+    return folder / f"{stem}.coo", folder / f"{stem}.mag", folder / "diagnostics" / f"{stem}.png"
 
 
 def extract(task):
@@ -144,11 +180,8 @@ def extract(task):
     """
     exposure, settings = task.exposure, task.settings
     image = read_chip(exposure.path, exposure.chip)
-    folder = settings.path_to_outputs / "photom" / outputs.flash_folder(exposure.flashlvl, exposure.ctecorr)
-    folder = folder / outputs.set_folder(exposure.set)
-    stem = outputs.exposure_stem(exposure)
+    coo_path, mag_path, picture_path = _files(exposure, settings)
     meta = _meta(exposure, image, settings)
-    coo_path = folder / f"{stem}.coo"
     positions, coo = _find(image, task, meta) if task.find else (_found_before(image, coo_path), None)
     mask_path = _mask_path(task) if task.photometry else None
     measured = _measure(image, positions, settings, mask_path) if task.photometry else None
@@ -159,9 +192,9 @@ def extract(task):
         outputs.write_table(coo, coo_path)
     if measured is None:
         return Extraction(None, {}, len(positions))
-    outputs.write_table(outputs.photometry_table(measured, meta), folder / f"{stem}.mag")
-    _draw(image, measured, exposure, folder / "diagnostics" / f"{stem}.png")
-    return Extraction(measured, _fileinfo(folder, stem, image, measured, mask_path), len(measured))
+    outputs.write_table(outputs.photometry_table(measured, meta), mag_path)
+    _draw(image, measured, exposure, picture_path)
+    return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path), len(measured))
 
 
 def _find(image, task, meta):
@@ -248,12 +281,12 @@ def _meta(exposure, image, settings):
     }
 
 
-def _fileinfo(folder: Path, stem, image, measured, mask_path):
+def _fileinfo(mag_path, image, measured, mask_path):
     corners = footprint(image)
     return {
-        "PHOTPATH": str(folder),
-        "COOFILE": f"{stem}.coo",
-        "MAGFILE": f"{stem}.mag",
+        "PHOTPATH": str(mag_path.parent),
+        "COOFILE": mag_path.with_suffix(".coo").name,
+        "MAGFILE": mag_path.name,
         "CHIP": image.chip,
         "CRMASK": mask_path.name if mask_path else None,
         "MNCLIP_BKGRD": _median(measured.sky),

@@ -9,6 +9,7 @@ from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import results_row
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import nominal_pairs
+from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_ratio_ypos
@@ -16,7 +17,7 @@ from wfc3_cte_monitor.plots.style import set_title
 from wfc3_cte_monitor.slopes import join_stars, loss, measure_slopes
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
-__all__ = ["find_pairs", "measure_pairs"]
+__all__ = ["find_pairs", "measure_pairs", "keep_results"]
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +47,16 @@ def nominal_targets(settings):
 
 
 def measure_pairs(pairs, database, request, settings, staging, summary):
-    """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel."""
-    drawings = []
-    for pair in progress(pairs, len(pairs), "pairs"):
+    """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel.
+
+    A pair whose photometry did not change, and whose files are there, is not measured again.
+    """
+    drawings, prints = [], _fingerprints_now(pairs, database, settings)
+    changed = pairs if request.force else _changed(pairs, prints, database, request, settings)
+    summary.unchanged_pairs = len(pairs) - len(changed)
+    for pair in progress(changed, len(changed), "pairs"):
         try:
-            drawings += _measure_pair(pair, database, request.aprads, settings, staging)
+            drawings += _measure_pair(pair, prints[pair], database, request.aprads, settings, staging)
             summary.pairs += 1
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
@@ -60,6 +66,58 @@ def measure_pairs(pairs, database, request, settings, staging, summary):
                 _fail(summary, drawing[-1].name, error)
             else:
                 summary.figures += 1
+
+
+def _fingerprints_now(pairs, database, settings):
+    """Pair -> fingerprint of what its slopes would be made from."""
+    known = {target: database.fingerprints(target) for target in {pair.two.target for pair in pairs}}
+    return {
+        pair: fingerprints.of_pair(*(known[e.target][e.imagename] for e in (pair.one, pair.two)), settings)
+        for pair in pairs
+    }
+
+
+def _changed(pairs, prints, database, request, settings):
+    """The pairs whose results are not in the database yet, or not all their files in the newest results."""
+    stored = _stored_results(database, settings)
+    with_figure = "ratio_ypos" in request.plots
+
+    def is_unchanged(pair):
+        names = pair.one.imagename, pair.two.imagename
+        return all(stored.get((*names, aperture)) == prints[pair] for aperture in settings.aprads) and all(
+            outputs.has_results(_published(pair, aperture, settings), prints[pair], with_figure)
+            for aperture in request.aprads
+        )
+
+    return [pair for pair in pairs if not is_unchanged(pair)]
+
+
+def _stored_results(database, settings):
+    targets = nominal_targets(settings)
+    return {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
+
+
+def _published(pair, aperture, settings):
+    """The slopes file of a pair in the newest results."""
+    folder = settings.path_to_outputs / "finalresults" / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr)
+    return folder / outputs.MOST_RECENT / outputs.set_folder(pair.two.set) / f"{outputs.pair_stem(pair, aperture)}.txt"
+
+
+def keep_results(flash_kinds, database, settings, staging):
+    """Take over the files of all results that are in the database and were not made in this run.
+
+    So that the newest results are whole, whichever programs and apertures a run was asked for.
+
+    Parameters
+    ----------
+    flash_kinds : iterable of (float, bool)
+        Flash levels and FLT/FLC that this run touched.
+    """
+    stored = _stored_results(database, settings).items()
+    valid = {(outputs.slopes_stem(one, two, aperture), value) for (one, two, aperture), value in stored}
+    for kind in flash_kinds:
+        folder = outputs.flash_folder(*kind)
+        outputs.keep_pair_files(settings.path_to_outputs / "finalresults" / folder, staging / folder, valid)
 
 
 def _pair_name(pair):
@@ -72,7 +130,7 @@ def _fail(summary, name, error):
     summary.fail(error)
 
 
-def _measure_pair(pair, database, aprads, settings, staging):
+def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
     """Store the results of a pair and write its files; what is left to draw is returned.
 
     All apertures are measured, whichever are to be written and drawn: results of the others would be of photometry
@@ -84,9 +142,10 @@ def _measure_pair(pair, database, aprads, settings, staging):
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins)
         path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
-        rows.append(results_row(pair, aperture, _measured(pair, database, settings, path, stars), fits))
+        measured = _measured(pair, database, settings, path, stars) | {"FINGERPRINT": fingerprint}
+        rows.append(results_row(pair, aperture, measured, fits))
         if aperture in aprads:
-            tables.append((slopes_table(pair, aperture, stars, fits), path))
+            tables.append((slopes_table(pair, aperture, stars, fits, fingerprint), path))
             drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
@@ -128,7 +187,7 @@ def draw_ratio_ypos(drawing):
     outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
 
 
-def slopes_table(pair, aperture, stars, fits):
+def slopes_table(pair, aperture, stars, fits, fingerprint):
     """The ``_slopes.txt`` of a pair: one row per flux bin, both measures, their standard errors and losses."""
     rows = [_slopes_row(fit) for fit in fits]
     table = Table(rows=rows, names=list(_SLOPES_COLUMNS), units=_SLOPES_COLUMNS)
@@ -140,6 +199,7 @@ def slopes_table(pair, aperture, stars, fits):
         "aperture": float(aperture),
         "mjd": pair.mjd,
         "joined_stars": len(stars.id),
+        "fingerprint": fingerprint,
         "errors": "standard errors; NaN: fewer than 3 points",
     }
     return table

@@ -13,7 +13,7 @@ from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.draw import draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
-from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
+from wfc3_cte_monitor.pipeline.measure import find_pairs, keep_results, measure_pairs
 from wfc3_cte_monitor.pipeline.prepare import choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.tables import Schema
@@ -68,6 +68,7 @@ def _follow_recipe(request, settings, database, timestamp, summary):
         measure_pairs(pairs, database, request, settings, staging, summary)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
         draw_results(flash_kinds, database, request, settings, staging, summary)
+        keep_results(flash_kinds, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")

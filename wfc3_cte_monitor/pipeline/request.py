@@ -37,6 +37,8 @@ class Request:
     copy_outputs: bool = True
     """Copy the figures to path_to_automated_outputs, where that is set."""
     jobs: int = 1
+    force: bool = False
+    """Do again what is unchanged."""
     maskcr: bool = True
     """Use AstroDrizzle's cosmic-ray masks where there are any."""
     tweak: bool = True
@@ -61,6 +63,8 @@ class Summary:
     found: int = 0
     measured: list = field(default_factory=list)
     """Image names extracted in this run."""
+    unchanged: list = field(default_factory=list)
+    """Image names whose photometry in the database is of the same file, configuration and code."""
     rejections: list = field(default_factory=list)
     """`records.Rejection`"""
     not_asked_for: int = 0
@@ -73,6 +77,8 @@ class Summary:
     unpaired: list = field(default_factory=list)
     """Image names."""
     pairs: int = 0
+    unchanged_pairs: int = 0
+    """Whose photometry did not change."""
     figures: int = 0
     folders: list = field(default_factory=list)
     """Where the results were published."""
@@ -113,6 +119,7 @@ class Summary:
             *([f"  cosmic rays masked   {self.masked:5d}"] if self.masked else []),
             f"  exposures found      {self.found:5d}",
             f"  extracted            {len(self.measured):5d}",
+            f"  unchanged            {len(self.unchanged):5d}",
             f"  left out by rule     {len(self.rejections):5d}",
             *(f"    {number:5d}  {reason}" for reason, number in sorted(reasons.items())),
             *([f"  not asked for        {self.not_asked_for:5d}"] if self.not_asked_for else []),
@@ -123,6 +130,7 @@ class Summary:
             *(f"    {line}" for line in self.warnings[:_WARNINGS_SHOWN]),
             *([f"    and {more} more in the log"] if (more := len(self.warnings) - _WARNINGS_SHOWN) > 0 else []),
             f"  pairs measured       {self.pairs:5d}",
+            f"  pairs unchanged      {self.unchanged_pairs:5d}",
             f"  figures              {self.figures:5d}",
             *(f"  results in {folder.parent / 'most_recent'} ({folder.name})" for folder in self.folders),
             f"  log in {self.log_file}",

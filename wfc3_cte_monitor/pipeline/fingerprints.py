@@ -1,0 +1,101 @@
+"""What a measurement was made from, as a short text: as long as it stays the same, nothing is done twice."""
+
+import hashlib
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+from wfc3_cte_monitor.uvis import crmask_name, sci_extver
+
+__all__ = ["of_catalog", "of_exposure", "of_pair"]
+
+_PACKAGE = Path(__file__).parent.parent
+_MEASURES_STARS = (
+    *("exposures", "matching.py", "photometry.py", "quality.py", "cosmic_rays.py", "records.py", "uvis.py"),
+    *("pipeline/extract.py", "pipeline/fingerprints.py"),
+)
+_MEASURES_SLOPES = ("slopes.py", "plots", "records.py", "pipeline/measure.py", "pipeline/fingerprints.py")
+"""Code that decides what comes out: other code may change without a new measurement."""
+_LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy")
+
+
+def of_catalog(catalog):
+    """The fingerprint of a `records.MasterCatalog`: of its ids and of where they are."""
+    return _digest(*(values.tobytes() for values in (catalog.id, catalog.ra, catalog.dec)))
+
+
+def of_exposure(exposure, catalog, settings, *, maskcr, positions=None):
+    """The fingerprint of what the photometry of an exposure is made from.
+
+    Files count by place, size and time of their last change, as for make: to read them would take as long as to
+    measure them.
+
+    Parameters
+    ----------
+    exposure : `records.Exposure`
+    catalog : str
+        Fingerprint of the master catalogue.
+    settings : `settings.Settings`
+    maskcr : bool
+        Whether masks of cosmic rays are used.
+    positions : `pathlib.Path`, optional
+        The .coo file, where the positions are not found anew.
+
+    Returns
+    -------
+    fingerprint : str
+        32 hexadecimal digits.
+    """
+    files = [exposure.path, *(settings.path_to_pa_maps / f"UVIS{chip}wfc3_map.fits" for chip in (1, 2))]
+    if maskcr:
+        names = (crmask_name(exposure.rootname, sci_extver(chip)) for chip in (1, 2))
+        files += [settings.path_to_outputs / "crmasks" / name for name in names]
+    return _digest(
+        exposure,
+        catalog,
+        settings.photometry_setup,
+        settings.bad_dq_bits,
+        settings.path_to_outputs,
+        [_state(path) for path in files],
+        positions.read_bytes() if positions and positions.is_file() else None,
+        _code(_MEASURES_STARS),
+    )
+
+
+def of_pair(one, two, settings):
+    """The fingerprint of what the slopes of a pair are made from.
+
+    Parameters
+    ----------
+    one, two : str
+        Fingerprints of its exposures.
+    settings : `settings.Settings`
+    """
+    return _digest(one, two, settings.bins, settings.aprads, settings.path_to_outputs, _code(_MEASURES_SLOPES))
+
+
+def _state(path):
+    """Place, size and time of the last change of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+@cache
+def _code(names):
+    """Digest of modules and folders of the package, and the versions of the libraries under them."""
+    places = [_PACKAGE / name for name in names]
+    files = sorted(path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    return _digest(*(path.read_bytes() for path in files), [(name, version(name)) for name in _LIBRARIES])
+
+
+def _digest(*parts):
+    """Of bytes as they are, of anything else as Python writes it."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        content = part if isinstance(part, bytes) else repr(part).encode()
+        # With its length, so that no two lists of parts run together to the same.
+        digest.update(len(content).to_bytes(8, "big") + content)
+    return digest.hexdigest()
