@@ -261,7 +261,21 @@ def test_apertures_are_chosen_for_files_and_all_are_measured(config, tmp_path):
 )
 def test_figures_are_chosen(again, plots, patterns):
     root, config = again
-    arguments = ("--pr", "last", "--ctecorr", "flt", "--ap", "3", "--dofind", "n", "--dophot", "n", "--jobs", 1)
+    arguments = (
+        "--pr",
+        "last",
+        "--ctecorr",
+        "flt",
+        "--ap",
+        "3",
+        "--dofind",
+        "n",
+        "--dophot",
+        "n",
+        "--jobs",
+        1,
+        "--force",
+    )
     outcome = run(config, *arguments, "--pl", *plots, fast=False)
     assert outcome.code == 0
     names = drawn_in(root / "outputs" / "finalresults" / "pf0" / "most_recent")

@@ -1,10 +1,10 @@
 """Folder and file names of the output tree, and the text files in it."""
 
+import json
 import logging
 import os
-import re
 import shutil
-from itertools import takewhile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +18,13 @@ __all__ = [
     "set_folder",
     "exposure_stem",
     "pair_stem",
-    "slopes_stem",
     "cte_time_name",
     "cte_logflux_name",
     "unique_path",
     "publish",
-    "has_results",
-    "keep_pair_files",
+    "NewestResults",
+    "newest_results",
+    "complete",
     "write_table",
     "read_positions",
 ]
@@ -44,7 +44,8 @@ FOLDERS = {
 
 MOST_RECENT = "most_recent"
 
-_FINGERPRINT = re.compile(r"fingerprint: '?([0-9a-f]{32})\b")
+_FINGERPRINTS = "fingerprints.json"
+"""In each folder of results: what every file was made from."""
 
 
 # ---- Names -----------------------------------------------------------------------------------------------------------
@@ -67,12 +68,7 @@ def exposure_stem(exposure):
 
 def pair_stem(pair, aperture):
     """'iabc01xyq_iabc01xzq_r3_slopes'."""
-    return slopes_stem(pair.one.imagename, pair.two.imagename, aperture)
-
-
-def slopes_stem(imagename_1, imagename_2, aperture):
-    """The same from the names of the images."""
-    return f"{imagename_1[:9]}_{imagename_2[:9]}_r{aperture:g}_slopes"
+    return f"{pair.one.rootname}_{pair.two.rootname}_r{aperture:g}_slopes"
 
 
 def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
@@ -143,47 +139,64 @@ def publish(staged, finalresults, timestamp):
     return published
 
 
-def has_results(path, fingerprint, with_figure):
-    """Whether a slopes file is there, of what the fingerprint tells, and where it is wanted the figure beside it."""
-    return _fingerprint_in(path) == fingerprint and (not with_figure or path.with_suffix(".png").is_file())
+@dataclass(frozen=True)
+class NewestResults:
+    """The newest results of a flash level and FLT or FLC."""
+
+    folder: Path
+    made_from: dict
+    """Name of a file, relative to the folder -> fingerprint of what it was made from."""
+
+    def has(self, name, fingerprint):
+        """Whether a file is there that was made from what the fingerprint tells."""
+        return self.made_from.get(name) == fingerprint and (self.folder / name).is_file()
 
 
-def keep_pair_files(results, staged, valid):
-    """Take over what the newest results have of pairs and the staged ones have not.
+def newest_results(finalresults, flash):
+    """The `NewestResults` of a flash folder such as 'pf12_ctecorr'; without files where there are none."""
+    folder = finalresults / flash / MOST_RECENT
+    try:
+        made_from = json.loads((folder / _FINGERPRINTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        made_from = {}
+    return NewestResults(folder, made_from if isinstance(made_from, dict) else {})
+
+
+def complete(staged, newest, made_from, valid):
+    """Take over the files of the newest results that are still true, and write what everything was made from.
 
     Parameters
     ----------
-    results, staged : `pathlib.Path`
-        Folders of a flash level and FLT/FLC: where the results of all runs are, and where those of this run are made.
-    valid : set of (str, str)
-        Stem of a slopes file and the fingerprint that it must tell: files of other results are not kept.
+    staged : `pathlib.Path`
+        Where this run makes the results that follow the newest ones.
+    newest : `NewestResults`
+    made_from : dict
+        Name of a file that this run made, relative to `staged` -> fingerprint.
+    valid : set of str
+        Fingerprints: files that were made from something else are not taken over.
     """
-    for path in (results / MOST_RECENT).glob("*/*_slopes.txt"):
-        if (path.stem, _fingerprint_in(path)) in valid:
-            for source in (path, path.with_suffix(".png")):
-                _link(source, staged / path.parent.name / source.name)
+    kept = {name: value for name, value in newest.made_from.items() if value in valid and name not in made_from}
+    kept = {name: value for name, value in kept.items() if _link(newest.folder / name, staged / name)}
+    text = json.dumps(made_from | kept, indent=0, sort_keys=True)
+    replace_file(staged / _FINGERPRINTS, lambda new: new.write_text(text, encoding="utf-8"))
 
 
 def _link(source, target):
-    """Two names of one file where the file system can; results are replaced, never written into."""
-    if target.exists() or not source.exists():
-        return
+    """Give a file a second name, or copy it where the file system can't: results are replaced, never written into.
+
+    Returns
+    -------
+    done : bool
+        False where there is no such file.
+    """
+    if not source.is_file():
+        return False
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _fingerprint_in(path):
-    """What the header of a slopes file says that it was made from; None where it says nothing."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            header = takewhile(lambda line: line.startswith("#"), file)
-            found = [match[1] for line in header if (match := _FINGERPRINT.search(line))]
-    except (OSError, UnicodeDecodeError):
-        return None
-    return found[0] if found else None
+    return True
 
 
 def _point_to(link, folder):
@@ -201,7 +214,7 @@ def copy_tree(folders, destination):
         target = destination / folder.parent.name
         new = target.with_name(f".{target.name}_{os.getpid()}")
         shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(folder, new)
+        shutil.copytree(folder, new, ignore=shutil.ignore_patterns(_FINGERPRINTS))
         shutil.rmtree(target, ignore_errors=True)
         new.replace(target)
 
@@ -402,6 +415,11 @@ def write_coefficients(surface, path, meta):
         ``..._coeffs.txt``
     meta : dict
         What the header says besides the surface's own numbers.
+
+    Returns
+    -------
+    covariance : `pathlib.Path`
+        The file with the covariance.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     header = _coefficient_header(surface) | meta
@@ -415,7 +433,9 @@ def write_coefficients(surface, path, meta):
     names = [f"c{i}{j}" for i in range(3) for j in range(3)]
     covariance = Table(surface.covariance, names=names, meta=header)
     covariance.add_column(names, index=0, name="coefficient")
-    write_table(covariance, path.with_name(f"{path.stem}_covariance.ecsv"))
+    beside = path.with_name(f"{path.stem}_covariance.ecsv")
+    write_table(covariance, beside)
+    return beside
 
 
 def _coefficient_header(surface):

@@ -1,7 +1,9 @@
 """Step 4: all epochs in the database become surfaces, coefficient files and figures."""
 
 import logging
-from itertools import product
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -9,10 +11,13 @@ from astropy.table import Table, vstack
 from wfc3_cte_monitor import __version__, outputs
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import epochs
+from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.measure import nominal_targets
-from wfc3_cte_monitor.pipeline.parallel import progress
+from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_cte_logflux, plot_cte_time
 from wfc3_cte_monitor.records import ExposureSet, FluxBin
+from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.slopes import LOSS_UNITS, loss
 from wfc3_cte_monitor.surface import MIN_STARS, finest_bins, fit_surface, predict
 
@@ -23,24 +28,109 @@ log = logging.getLogger(__name__)
 _CURVE_POINTS = 100
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of all epochs to draw, with the tables and coefficients beside it."""
+
+    draw: Callable
+    """`_draw_time` or `_draw_logflux`; returns the paths of what it wrote, the figure first."""
+    subject: tuple | ExposureSet
+    """What is drawn: (filter, length, flash level, FLC?) of both clusters, or a set."""
+    aperture: float
+    losses: Table
+    """What `losses_of` gives."""
+    settings: Settings
+    path: Path
+    """Of the figure."""
+    fingerprint: str
+
+
 def draw_results(flash_kinds, database, request, settings, staging, summary):
     """Draw the losses of all epochs for each flash level and kind, and write the coefficients.
+
+    Figures that would be made from what those among the newest results were made from are not drawn again.
 
     Parameters
     ----------
     flash_kinds : iterable of (float, bool)
         Flash levels and FLT/FLC that this run touched.
+
+    Returns
+    -------
+    made_from : dict
+        Path of a file that was made -> fingerprint.
+    valid : set of str
+        Fingerprints of all figures that can be made, asked for or not.
     """
+    drawings = list(_drawings(flash_kinds, database, settings, staging))
+    flashes = {outputs.flash_folder(*kind) for kind in flash_kinds}
+    newest = {flash: outputs.newest_results(settings.path_to_outputs / "finalresults", flash) for flash in flashes}
+    to_draw = [d for d in drawings if _is_wanted(d, request) and (request.force or not _is_there(d, newest, staging))]
+    made_from = {}
+    for drawing, paths, error in progress(in_order(draw, to_draw, request.jobs), len(to_draw), "results"):
+        if error:
+            problem = unexpected(drawing.path.name, error)
+            log.error("failed: %s", problem)
+            summary.fail(problem)
+        else:
+            made_from |= dict.fromkeys(paths, drawing.fingerprint)
+            summary.figures += 1
+    return made_from, {drawing.fingerprint for drawing in drawings}
+
+
+def draw(drawing):
+    """Draw one figure; a function of the module, so that a worker process can run it.
+
+    Returns
+    -------
+    paths : list of `pathlib.Path`
+        What was written.
+    """
+    return drawing.draw(drawing)
+
+
+def _is_wanted(drawing, request):
+    kind = {_draw_time: "cte_time", _draw_logflux: "cte_logflux"}[drawing.draw]
+    return kind in request.plots and drawing.aperture in request.aprads
+
+
+def _is_there(drawing, newest, staging):
+    flash, *parts = drawing.path.relative_to(staging).parts
+    return newest[flash].has("/".join(parts), drawing.fingerprint)
+
+
+def _drawings(flash_kinds, database, settings, staging):
+    """Everything that could be drawn, whatever is asked for."""
     sets = sorted({s for target in nominal_targets(settings) for s in _sets_of(target, flash_kinds, database)})
-    groups = sorted({(s.filter, s.length, s.flashlvl, s.ctecorr) for s in sets})
-    work = [(group, aperture) for group, aperture in product(groups, request.aprads)]
-    for group, aperture in progress(work, len(work), "results"):
-        members = [s for s in sets if (s.filter, s.length, s.flashlvl, s.ctecorr) == group]
-        losses = {s.target: losses_of(s, aperture, database, settings.loss_unit) for s in members}
-        if "cte_time" in request.plots:
-            _draw_time(group, aperture, losses, staging, summary)
-        for exposure_set in members if "cte_logflux" in request.plots else ():
-            _draw_logflux(exposure_set, aperture, losses[exposure_set.target], settings, staging, summary)
+    for aperture in settings.aprads:
+        losses = {s: losses_of(s, aperture, database, settings.loss_unit) for s in sets}
+        for one in sets:
+            yield _drawing(_draw_logflux, one, aperture, losses[one], settings, staging)
+        for group in sorted({_group(s) for s in sets}):
+            table = vstack([losses[s] for s in sets if _group(s) == group], metadata_conflicts="silent")
+            table.meta.pop("target", None)
+            yield _drawing(_draw_time, group, aperture, table, settings, staging)
+
+
+def _group(exposure_set):
+    """Sets that share a figure: those of all clusters."""
+    return exposure_set.filter, exposure_set.length, exposure_set.flashlvl, exposure_set.ctecorr
+
+
+def _drawing(function, subject, aperture, losses, settings, staging):
+    path = staging / _figure_path(function, subject, aperture)
+    fingerprint = fingerprints.of_figure(function.__name__, subject, losses, settings)
+    return Drawing(function, subject, aperture, losses, settings, path, fingerprint)
+
+
+def _figure_path(function, subject, aperture):
+    """Relative to the folder of all flash levels."""
+    if function is _draw_time:
+        folder, name = "cte_vs_time", outputs.cte_time_name(*subject, aperture)
+    else:
+        folder, name = "cte_vs_logflux", outputs.cte_logflux_name(subject.target, *_group(subject), aperture)
+    _, _, *kind = subject if function is _draw_time else _group(subject)
+    return Path(outputs.flash_folder(*kind), folder, f"{name}.png")
 
 
 def _sets_of(target, flash_kinds, database):
@@ -87,42 +177,37 @@ def losses_of(exposure_set, aperture, database, unit):
 # ---- Loss against time -----------------------------------------------------------------------------------------------
 
 
-def _draw_time(group, aperture, losses, staging, summary):
-    table = vstack(list(losses.values()), metadata_conflicts="silent")
-    table.meta.pop("target", None)
-    _, _, flashlvl, ctecorr = group
-    folder = staging / outputs.flash_folder(flashlvl, ctecorr) / "cte_vs_time"
-    stem = outputs.cte_time_name(*group, aperture)
-    outputs.write_table(table, folder / f"{stem}.txt")
-    _save(plot_cte_time(table), folder / f"{stem}.png", summary)
+def _draw_time(drawing):
+    table_path = drawing.path.with_suffix(".txt")
+    outputs.write_table(drawing.losses, table_path)
+    _save(plot_cte_time(drawing.losses), drawing.path)
+    return [drawing.path, table_path]
 
 
-def _save(figure, path, summary):
+def _save(figure, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     outputs.replace_file(path, lambda new: figure.savefig(new, dpi=120, format="png"))
-    summary.figures += 1
 
 
 # ---- Loss against flux, and the coefficients -------------------------------------------------------------------------
 
 
-def _draw_logflux(exposure_set, aperture, losses, settings, staging, summary):
-    points = _of_finest_bins(losses, settings.bins)
+def _draw_logflux(drawing):
+    exposure_set, aperture, settings = drawing.subject, drawing.aperture, drawing.settings
+    points = _of_finest_bins(drawing.losses, settings.bins)
     fitted = points[points["n_points"] >= MIN_STARS]
     surfaces = _surfaces(fitted, exposure_set, aperture, settings.loss_unit)
-    folder = staging / outputs.flash_folder(exposure_set.flashlvl, exposure_set.ctecorr) / "cte_vs_logflux"
-    stem = outputs.cte_logflux_name(
-        *(exposure_set.target, exposure_set.filter, exposure_set.length),
-        *(exposure_set.flashlvl, exposure_set.ctecorr, aperture),
-    )
+    paths = [drawing.path]
     for mjd, surface in surfaces.items():
         meta = _coefficient_meta(exposure_set, aperture, mjd, fitted, settings)
-        outputs.write_coefficients(surface, folder / f"{stem}_mjd{mjd:.0f}_coeffs.txt", meta)
+        path = drawing.path.with_name(f"{drawing.path.stem}_mjd{mjd:.0f}_coeffs.txt")
+        paths += [path, outputs.write_coefficients(surface, path, meta)]
     if not surfaces:
         points.meta["no_model"] = (
             f"{len(fitted)} pairs and flux bins with {MIN_STARS} good stars in {aperture:g} px do not determine one"
         )
-    _save(plot_cte_logflux(points, _curves(fitted, surfaces)), folder / f"{stem}.png", summary)
+    _save(plot_cte_logflux(points, _curves(fitted, surfaces)), drawing.path)
+    return paths
 
 
 def _of_finest_bins(losses, bins):

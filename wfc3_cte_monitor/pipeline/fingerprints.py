@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
-__all__ = ["of_catalog", "of_exposure", "of_pair"]
+__all__ = ["of_catalog", "of_exposure", "of_pair", "of_figure"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
@@ -16,7 +16,8 @@ _MEASURES_STARS = (
 )
 _MEASURES_SLOPES = ("slopes.py", "plots", "records.py", "pipeline/measure.py", "pipeline/fingerprints.py")
 """Code that decides what comes out: other code may change without a new measurement."""
-_LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy")
+_DRAWS = ("plots", "surface.py", "slopes.py", "pairing.py", "outputs.py", "records.py", "pipeline/draw.py")
+_LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
 
 
 def of_catalog(catalog):
@@ -72,6 +73,23 @@ def of_pair(one, two, settings):
     settings : `settings.Settings`
     """
     return _digest(one, two, settings.bins, settings.aprads, settings.path_to_outputs, _code(_MEASURES_SLOPES))
+
+
+def of_figure(kind, subject, losses, settings):
+    """The fingerprint of what a figure of all epochs and the coefficients beside it are made from.
+
+    Parameters
+    ----------
+    kind : str
+    subject : object
+        What is drawn; its ``repr`` tells all of it.
+    losses : `astropy.table.Table`
+    settings : `settings.Settings`
+    """
+    columns = [losses[name].tobytes() for name in losses.colnames]
+    return _digest(
+        kind, subject, losses.meta, losses.colnames, *columns, settings.photometry_setup, settings.bins, _code(_DRAWS)
+    )
 
 
 def _state(path):

@@ -17,7 +17,7 @@ from wfc3_cte_monitor.plots.style import set_title
 from wfc3_cte_monitor.slopes import join_stars, loss, measure_slopes
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
-__all__ = ["find_pairs", "measure_pairs", "keep_results"]
+__all__ = ["find_pairs", "measure_pairs"]
 
 log = logging.getLogger(__name__)
 
@@ -49,23 +49,34 @@ def nominal_targets(settings):
 def measure_pairs(pairs, database, request, settings, staging, summary):
     """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel.
 
-    A pair whose photometry did not change, and whose files are there, is not measured again.
+    A pair whose photometry did not change, and whose files are among the newest results, is not measured again.
+
+    Returns
+    -------
+    made_from : dict
+        Path of a file that was made -> fingerprint.
     """
-    drawings, prints = [], _fingerprints_now(pairs, database, settings)
+    prints = _fingerprints_now(pairs, database, settings)
     changed = pairs if request.force else _changed(pairs, prints, database, request, settings)
     summary.unchanged_pairs = len(pairs) - len(changed)
+    made_from, drawings = {}, []
     for pair in progress(changed, len(changed), "pairs"):
         try:
-            drawings += _measure_pair(pair, prints[pair], database, request.aprads, settings, staging)
+            paths, to_draw = _measure_pair(pair, prints[pair], database, request.aprads, settings, staging)
+            made_from |= dict.fromkeys(paths, prints[pair])
+            drawings += to_draw
             summary.pairs += 1
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
         for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
+            path = drawing[-1]
             if error:
-                _fail(summary, drawing[-1].name, error)
+                _fail(summary, path.name, error)
             else:
                 summary.figures += 1
+                made_from[path] = made_from[path.with_suffix(".txt")]
+    return made_from
 
 
 def _fingerprints_now(pairs, database, settings):
@@ -78,46 +89,31 @@ def _fingerprints_now(pairs, database, settings):
 
 
 def _changed(pairs, prints, database, request, settings):
-    """The pairs whose results are not in the database yet, or not all their files in the newest results."""
-    stored = _stored_results(database, settings)
-    with_figure = "ratio_ypos" in request.plots
+    """The pairs whose results are not in the database yet, or not all their files among the newest results."""
+    targets = {pair.two.target for pair in pairs}
+    stored = {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
+    flashes = {_flash_folder(pair) for pair in pairs}
+    newest = {flash: outputs.newest_results(settings.path_to_outputs / "finalresults", flash) for flash in flashes}
+    suffixes = (".txt", ".png") if "ratio_ypos" in request.plots else (".txt",)
 
     def is_unchanged(pair):
-        names = pair.one.imagename, pair.two.imagename
-        return all(stored.get((*names, aperture)) == prints[pair] for aperture in settings.aprads) and all(
-            outputs.has_results(_published(pair, aperture, settings), prints[pair], with_figure)
-            for aperture in request.aprads
+        names = (_slopes_file(pair, aperture, suffix) for aperture in request.aprads for suffix in suffixes)
+        keys = [(pair.one.imagename, pair.two.imagename, aperture) for aperture in settings.aprads]
+        results = newest[_flash_folder(pair)]
+        return all(stored.get(key) == prints[pair] for key in keys) and all(
+            results.has(name, prints[pair]) for name in names
         )
 
     return [pair for pair in pairs if not is_unchanged(pair)]
 
 
-def _stored_results(database, settings):
-    targets = nominal_targets(settings)
-    return {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
+def _flash_folder(pair):
+    return outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr)
 
 
-def _published(pair, aperture, settings):
-    """The slopes file of a pair in the newest results."""
-    folder = settings.path_to_outputs / "finalresults" / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr)
-    return folder / outputs.MOST_RECENT / outputs.set_folder(pair.two.set) / f"{outputs.pair_stem(pair, aperture)}.txt"
-
-
-def keep_results(flash_kinds, database, settings, staging):
-    """Take over the files of all results that are in the database and were not made in this run.
-
-    So that the newest results are whole, whichever programs and apertures a run was asked for.
-
-    Parameters
-    ----------
-    flash_kinds : iterable of (float, bool)
-        Flash levels and FLT/FLC that this run touched.
-    """
-    stored = _stored_results(database, settings).items()
-    valid = {(outputs.slopes_stem(one, two, aperture), value) for (one, two, aperture), value in stored}
-    for kind in flash_kinds:
-        folder = outputs.flash_folder(*kind)
-        outputs.keep_pair_files(settings.path_to_outputs / "finalresults" / folder, staging / folder, valid)
+def _slopes_file(pair, aperture, suffix):
+    """The name of a file of a pair, relative to the flash folder."""
+    return f"{outputs.set_folder(pair.two.set)}/{outputs.pair_stem(pair, aperture)}{suffix}"
 
 
 def _pair_name(pair):
@@ -131,28 +127,28 @@ def _fail(summary, name, error):
 
 
 def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
-    """Store the results of a pair and write its files; what is left to draw is returned.
+    """Store the results of a pair and write its files; their paths and what is left to draw are returned.
 
     All apertures are measured, whichever are to be written and drawn: results of the others would be of photometry
     that is no more.
     """
-    folder = staging / outputs.flash_folder(pair.two.flashlvl, pair.two.ctecorr) / outputs.set_folder(pair.two.set)
+    folder = staging / _flash_folder(pair)
     rows, tables, drawings = [], [], []
     for aperture in settings.aprads:
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins)
-        path = folder / f"{outputs.pair_stem(pair, aperture)}.txt"
+        path = folder / _slopes_file(pair, aperture, ".txt")
         measured = _measured(pair, database, settings, path, stars) | {"FINGERPRINT": fingerprint}
         rows.append(results_row(pair, aperture, measured, fits))
         if aperture in aprads:
-            tables.append((slopes_table(pair, aperture, stars, fits, fingerprint), path))
+            tables.append((slopes_table(pair, aperture, stars, fits), path))
             drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
     for table, path in tables:
         outputs.write_table(table, path)
     log.info("measured %s: %d stars", _pair_name(pair), rows[0]["NUMSTARS"])
-    return drawings
+    return [path for _, path in tables], drawings
 
 
 def _joined(pair, database, aperture):
@@ -187,7 +183,7 @@ def draw_ratio_ypos(drawing):
     outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
 
 
-def slopes_table(pair, aperture, stars, fits, fingerprint):
+def slopes_table(pair, aperture, stars, fits):
     """The ``_slopes.txt`` of a pair: one row per flux bin, both measures, their standard errors and losses."""
     rows = [_slopes_row(fit) for fit in fits]
     table = Table(rows=rows, names=list(_SLOPES_COLUMNS), units=_SLOPES_COLUMNS)
@@ -199,7 +195,6 @@ def slopes_table(pair, aperture, stars, fits, fingerprint):
         "aperture": float(aperture),
         "mjd": pair.mjd,
         "joined_stars": len(stars.id),
-        "fingerprint": fingerprint,
         "errors": "standard errors; NaN: fewer than 3 points",
     }
     return table

@@ -13,7 +13,7 @@ from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.draw import draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
-from wfc3_cte_monitor.pipeline.measure import find_pairs, keep_results, measure_pairs
+from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.prepare import choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.tables import Schema
@@ -65,10 +65,10 @@ def _follow_recipe(request, settings, database, timestamp, summary):
     pairs = find_pairs(database, request, settings, summary)
     with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles") as folder:
         staging = Path(folder)
-        measure_pairs(pairs, database, request, settings, staging, summary)
+        made_from = measure_pairs(pairs, database, request, settings, staging, summary)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
-        draw_results(flash_kinds, database, request, settings, staging, summary)
-        keep_results(flash_kinds, database, settings, staging)
+        drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary)
+        keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")
@@ -93,6 +93,29 @@ def take_in_newdata(request, settings, summary):
             summary.take_over(masks)
     resolved = choose_programs(request.programs, settings) if isinstance(request.programs, str) else request.programs
     return replace(request, programs=resolved)
+
+
+def keep_results(flash_kinds, made_from, valid, database, settings, staging):
+    """Take over the files of earlier runs that tell of what is in the database now.
+
+    So the newest results are whole, whichever programs, apertures and figures a run was asked for.
+
+    Parameters
+    ----------
+    flash_kinds : iterable of (float, bool)
+        Flash levels and FLT/FLC that this run touched.
+    made_from : dict
+        Path of a file that this run made -> fingerprint.
+    valid : set of str
+        Fingerprints of figures of all epochs; those of pairs are in the database.
+    """
+    of_pairs = {value for target in settings.target_list for value in database.result_fingerprints(target).values()}
+    for flash in {outputs.flash_folder(*kind) for kind in flash_kinds}:
+        newest = outputs.newest_results(settings.path_to_outputs / "finalresults", flash)
+        folder = staging / flash
+        folder.mkdir(exist_ok=True)
+        own = {path.relative_to(folder).as_posix(): v for path, v in made_from.items() if folder in path.parents}
+        outputs.complete(folder, newest, own, valid | of_pairs)
 
 
 def publish(staging, timestamp, request, settings, summary):
