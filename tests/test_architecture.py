@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
     *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "quality"),
-    *("pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
+    *("iraf", "pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}

@@ -43,6 +43,7 @@ def measure(image, x, y, *, cosmic_ray=None, start=0.0, max_shift=1.5, area=1.0,
     masks = quality.pixel_masks(image, bad_bits, cosmic_ray)
     setup = PhotometrySetup((3.0, 5.0, 10.0), (12.0, 20.0), max_shift)
     positions = photometry.find(image, np.arange(len(x)), np.asarray(x) + start, np.asarray(y), setup)
+    masks = quality.with_stars(masks, image, positions)
     measured = photometry.measure(image, masks, positions, np.full(len(x), area), setup)
     return quality.flagged(measured, masks)
 

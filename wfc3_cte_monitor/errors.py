@@ -11,6 +11,7 @@ __all__ = [
     "NotEnoughPointsError",
     "UndeterminedFitError",
     "AlignmentError",
+    "IrafError",
 ]
 
 
@@ -93,6 +94,10 @@ class UndeterminedFitError(MonitorError):
 
     def __str__(self):
         return f"the points determine {self.rank} of {self.n_terms} coefficients"
+
+
+class IrafError(MonitorError):
+    """IRAF's task failed; the message has its own words."""
 
 
 class AlignmentError(MonitorError):

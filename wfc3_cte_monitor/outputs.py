@@ -264,9 +264,9 @@ def _is_running(pid):
 
 
 def positions_table(positions, ra, dec, meta):
-    """The .coo table: id, x, y [1-based px], ra, dec [deg], shift [px]."""
+    """The .coo table: x, y [1-based px], id, ra, dec [deg], shift [px]; IRAF can read it, too."""
     table = Table(
-        {"id": positions.id, "x": positions.x, "y": positions.y, "ra": ra, "dec": dec, "shift": positions.shift},
+        {"x": positions.x, "y": positions.y, "id": positions.id, "ra": ra, "dec": dec, "shift": positions.shift},
         units={"x": "pix", "y": "pix", "ra": "deg", "dec": "deg", "shift": "pix"},
         meta={**meta, "convention": "x, y: the centre of the first pixel is (1, 1); shift NaN: not recentred"},
     )

@@ -10,7 +10,13 @@ import sep
 from wfc3_cte_monitor.records import Photometry, StarPositions
 from wfc3_cte_monitor.uvis import one_based, zero_based
 
-__all__ = ["find", "measure", "centroids", "annulus_sky"]
+__all__ = ["HOW", "find", "measure", "centroids", "annulus_sky"]
+
+HOW = {
+    "sky": "catalogue stars and bad pixels masked, mean clipped at 3 sigma about the median",
+    "recentred": "windowed centroids",
+}
+"""For the head of a coefficient file."""
 
 FWHM = 1.8
 """Of the UVIS point-spread function [px]."""
@@ -64,27 +70,21 @@ def measure(image, masks, positions, area, setup):
 
     Notes
     -----
-    Apertures weight a pixel by the exact part of it that they cover. The standard error of a flux F from the sum of
-    A pixels, with the sky's scatter s of N pixels, is that of its photons, of the pixels under it, and of the sky
-    that was subtracted: sqrt(F + A s^2 + A^2 s^2 / N).
+    Apertures weight a pixel by the exact part of it that they cover.
     """
     data, x, y = _finite(image.data), zero_based(positions.x), zero_based(positions.y)
-    sky, sky_std, n_sky = annulus_sky(data, masks.any | _star_mask(data, x, y), x, y, *setup.sky_annulus)
+    sky, sky_std, n_sky = annulus_sky(data, masks.not_sky, x, y, *setup.sky_annulus)
     radii = np.asarray(setup.aprads, dtype=float)
-    pixels = np.pi * radii[:, None] ** 2
-    counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - pixels * sky
-    variance = np.maximum(counts, 0) + pixels * sky_std**2 * (1 + pixels / np.maximum(n_sky, 1))
-    flux, flux_err = counts * area, np.sqrt(variance) * area
-    return Photometry(
-        positions=positions,
-        aprads=setup.aprads,
-        flux=flux,
-        flux_err=flux_err,
-        flags=np.zeros(flux.shape, dtype=int),
-        sky=sky,
-        sky_std=sky_std,
-        n_sky=n_sky,
-        background=sky + image.background_removed,
+    n_pixels = np.pi * radii[:, None] ** 2
+    counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - n_pixels * sky
+    return Photometry.of_counts(
+        positions,
+        setup.aprads,
+        counts,
+        n_pixels,
+        sky=(sky, sky_std, n_sky),
+        area=area,
+        background_removed=image.background_removed,
     )
 
 
@@ -124,16 +124,6 @@ def centroids(data, x, y, max_shift):
 
 
 # ---- Sky -------------------------------------------------------------------------------------------------------------
-
-
-def _star_mask(data, x, y):
-    """The pixels in which a star of the catalogue outshines the sky: they tell nothing about it."""
-    level = float(np.median(data[::7, ::7]))
-    flux = np.clip(_aperture_sums(data, x, y, 3.0) - np.pi * 9.0 * level, 0, None)
-    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, 30.0)
-    mask = np.zeros(data.shape, dtype=bool)
-    sep.mask_ellipse(mask, x, y, 1.0, 1.0, 0.0, radius)
-    return mask
 
 
 def annulus_sky(data, masked, x, y, inner, outer):

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from wfc3_cte_monitor.records import Flag, PixelMasks
 from wfc3_cte_monitor.uvis import zero_based
 
-__all__ = ["pixel_masks", "flagged"]
+__all__ = ["pixel_masks", "with_stars", "flagged"]
 
 _SATURATED_BITS = 256 | 2048
 _COSMIC_RAY_BITS = 4096 | 8192
@@ -46,7 +46,27 @@ def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
         bad=((image.dq & bad_dq_bits) != 0) | ~np.isfinite(image.data),
         saturated=(image.dq & _SATURATED_BITS) != 0,
         cosmic_ray=hit if cosmic_ray is None else hit | cosmic_ray,
+        star=np.zeros(image.dq.shape, dtype=bool),
     )
+
+
+def with_stars(masks, image, positions):
+    """The masks with the pixels in which stars of the catalogue outshine the sky: they tell nothing about it.
+
+    Parameters
+    ----------
+    masks : `records.PixelMasks`
+    image : `records.ChipImage`
+    positions : `records.StarPositions`
+    """
+    x, y = zero_based(positions.x), zero_based(positions.y)
+    data = np.where(np.isfinite(image.data), image.data, np.float32(0))
+    sums, _, _ = sep.sum_circle(data, x, y, 3.0, subpix=0)
+    flux = np.clip(sums - np.pi * 9.0 * float(np.median(data[::7, ::7])), 0, None)
+    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, 30.0)
+    star = np.zeros(data.shape, dtype=bool)
+    sep.mask_ellipse(star, x, y, 1.0, 1.0, 0.0, radius)
+    return replace(masks, star=star)
 
 
 def flagged(photometry, masks):

@@ -93,7 +93,7 @@ def _changed(pairs, prints, database, request, settings):
     targets = {pair.two.target for pair in pairs}
     stored = {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
     flashes = {_flash_folder(pair) for pair in pairs}
-    newest = {flash: outputs.newest_results(settings.path_to_outputs / "finalresults", flash) for flash in flashes}
+    newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
     suffixes = (".txt", ".png") if "ratio_ypos" in request.plots else (".txt",)
 
     def is_unchanged(pair):
@@ -163,7 +163,7 @@ def _measured(pair, database, settings, path, stars):
     flash, exposure_set = path.parts[-3:-1]
     return {
         "SLOPEFILE": path.name,
-        "SLOPEFILE_PATH": str(settings.path_to_outputs / "finalresults" / flash / outputs.MOST_RECENT / exposure_set),
+        "SLOPEFILE_PATH": str(settings.path_to_finalresults / flash / outputs.MOST_RECENT / exposure_set),
         "BACKGROUND_1": database.background(pair.one.target, pair.one.imagename),
         "BACKGROUND_2": database.background(pair.two.target, pair.two.imagename),
         "NUMSTARS": len(stars.id),

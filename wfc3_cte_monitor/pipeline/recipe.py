@@ -41,8 +41,10 @@ def run(request, settings):
         An output folder cannot be written, or the database cannot be used. What concerns single exposures is in
         the summary.
     """
-    for name in ("finalresults", "photom", "tempfiles", "logs"):
+    for name in ("tempfiles", "logs"):
         outputs.make_folder(settings.path_to_outputs / name)
+    for folder in (settings.path_to_finalresults, settings.path_to_photom):
+        outputs.make_folder(folder)
     if request.copy_outputs and settings.path_to_automated_outputs:
         outputs.make_folder(settings.path_to_automated_outputs)
     timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
@@ -111,7 +113,7 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
     """
     of_pairs = {value for target in settings.target_list for value in database.result_fingerprints(target).values()}
     for flash in {outputs.flash_folder(*kind) for kind in flash_kinds}:
-        newest = outputs.newest_results(settings.path_to_outputs / "finalresults", flash)
+        newest = outputs.newest_results(settings.path_to_finalresults, flash)
         folder = staging / flash
         folder.mkdir(exist_ok=True)
         own = {path.relative_to(folder).as_posix(): v for path, v in made_from.items() if folder in path.parents}
@@ -121,7 +123,7 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
 def publish(staging, timestamp, request, settings, summary):
     """Put the results to their places; where that fails the summary of what was measured must not be lost."""
     try:
-        summary.folders = outputs.publish(staging, settings.path_to_outputs / "finalresults", timestamp)
+        summary.folders = outputs.publish(staging, settings.path_to_finalresults, timestamp)
         if request.copy_outputs and settings.path_to_automated_outputs:
             outputs.copy_tree(summary.folders, settings.path_to_automated_outputs)
     except OSError as error:
