@@ -189,6 +189,44 @@ def test_a_star_that_is_not_there_stays_where_the_catalogue_has_it():
     assert np.isnan(result.positions.shift[0])
 
 
+def test_centres_do_not_depend_on_the_place_in_the_pixel():
+    """Brighter than any noise; the start is one pixel off, anywhere around the star."""
+    x, y = grid(spacing=10)
+    angle = np.linspace(0, 40, len(x))
+    data = np.ascontiguousarray(draw(x, y, np.full(len(x), 1e7)), np.float32)
+    xc, yc, centred = photometry.centroids(data, x - 1 + np.cos(angle), y - 1 + np.sin(angle), 1.5)
+    assert centred.all()
+    np.testing.assert_allclose(np.stack([xc + 1, yc + 1]), np.stack([x, y]), atol=0.008)
+
+
+def test_every_isolated_star_above_20_sigma_is_centred():
+    """FWHM 1.8 px once in the pixels, sky 15 e-/px: 20 sigma in 3 px is about 800 e-."""
+    x, y = grid(spacing=10)
+    rng = np.random.default_rng(6)
+    noisy = rng.poisson(draw(x, y, np.full(len(x), 800.0)) + 15.0) + rng.normal(0, 3.1, SHAPE)
+    angle = rng.uniform(0, 2 * np.pi, len(x))
+    xc, yc, centred = photometry.centroids(noisy.astype(np.float32), x - 1 + np.cos(angle), y - 1 + np.sin(angle), 1.5)
+    assert centred.all()
+    assert np.sqrt(np.mean((xc + 1 - x) ** 2)) < 0.06
+    assert np.sqrt(np.mean((yc + 1 - y) ** 2)) < 0.06
+
+
+def test_a_star_that_falls_onto_its_neighbour_goes_back_to_the_catalogue():
+    """All starts are 1 px off, towards the neighbour as seen from the fainter star."""
+    x, y = np.array([100.0, 102.2]), np.array([100.0, 100.0])
+    result = measure(chip_image(draw(x, y, [500.0, 10000.0]) + 2.0), x, y, start=1.0)
+    np.testing.assert_array_equal(flag_at(result, Flag.NOT_CENTRED)[0], [True, False])
+    assert result.positions.x[0] == 101.0
+    assert result.positions.x[1] == pytest.approx(102.2, abs=0.03)
+
+
+def test_stars_off_the_chip_are_not_centred_and_stop_nothing():
+    x, y = np.array([-30.0, 0.4, 100.0, np.nan, 450.0]), np.array([100.0, 2.0, 100.0, 50.0, 900.0])
+    data = np.ascontiguousarray(draw(100.3, 100.2, 5000.0), np.float32)
+    _, _, centred = photometry.centroids(data, x - 1, y - 1, 1.5)
+    np.testing.assert_array_equal(centred, [False, False, True, False, False])
+
+
 def test_the_light_of_neighbours_is_flagged_on_the_fainter_star():
     x, y = np.array([100.0, 104.0, 200.0, 230.0]), np.array([100.0, 100.0, 100.0, 100.0])
     result = measure(chip_image(draw(x, y, [500.0, 20000.0, 500.0, 20000.0])), x, y)
