@@ -19,7 +19,8 @@ def add_parser(commands):
         help="compare the engines of photometry on model stars",
         description="Measure model stars of known flux and place with every engine of photometry, and compare with the "
         "truth: flux against aperture radius, centres against the place in the pixel and the flux, time per star. "
-        "IRAF takes part as its apertures' weights in numpy. Writes photom_tests.png and the tables photom_tests_apertures.txt, _phases.txt and _centres.txt (ECSV).",
+        "IRAF takes part as the weights of its apertures, in numpy. Writes photom_tests.png and the tables "
+        "photom_tests_apertures.txt, _phases.txt and _centres.txt (ECSV).",
     )
     p.add_argument(
         "--folder",

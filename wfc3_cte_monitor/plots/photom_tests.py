@@ -10,11 +10,12 @@ from wfc3_cte_monitor.plots import layout, style
 __all__ = ["CAPTION", "plot_photom_tests"]
 
 CAPTION = (
-    "Starts 1 px off. Left and middle: no noise; the truth is an integral over the profile. IRAF's phot weights a pixel "
-    "by clip(r + 1/2 − distance, 0, 1): a rim 1 px wide, whose area is the mean of πr² over r ± 1/2, that is "
-    "πr² + π/12 (28.388 at r = 3, not 28.274). Exact overlap spreads the light of a pixel evenly over it, which blurs a "
-    "star once more and leaves less of it inside: exact − phot is −0.08 % at 3 px and vanishes where a star ends. "
-    "Bars: standard errors; arrows: outside, see the table. Right: noise of photons, of 2 e⁻/px of sky and of reading."
+    "Starts 1 px off. Left and middle: no noise; the truth is an integral over the profile. IRAF's phot weights a "
+    "pixel by clip(r + 1/2 − distance, 0, 1): a rim 1 px wide, whose area is the mean of πr² over r ± 1/2, that "
+    "is πr² + π/12 (28.388 at r = 3, not 28.274). Exact overlap spreads the light of a pixel evenly over it, "
+    "which blurs a star once more and leaves less of it inside: exact − phot is −0.08 % at 3 px and vanishes "
+    "where a star ends. Bars: standard errors; arrows: outside, see the table. Right: noise of photons, of 2 "
+    "e⁻/px of sky and of reading."
 )
 
 _LOOKS = tuple(zip(("blue", "vermillion", "green", "purple"), "osD^", strict=True))
