@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from wfc3_cte_monitor import photometry, quality
+from wfc3_cte_monitor import photometry, quality, simulate
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 from wfc3_cte_monitor.records import ChipImage, Flag, PhotometrySetup
 
@@ -262,3 +262,29 @@ def test_hits_are_found_and_star_cores_are_not():
     near = hit & ~truth
     touched = [near[int(b) - 3 : int(b) + 2, int(a) - 3 : int(a) + 2].any() for a, b in zip(x, y, strict=True)]
     assert np.mean(touched) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("exptime", "flashlvl"), [(60.0, 0.0), (350.0, 0.0), (350.0, 12.0), (350.0, 116.0)])
+def test_errors_are_true_on_simulated_exposures(exptime, flashlvl):
+    """Fifteen exposures of one field that differ in nothing but their noise; bright and faint stars apart."""
+    exposure = simulate.PlannedExposure(12379, "01", 1, 55600.0, "ngc6791", exptime=exptime, flashlvl=flashlvl)
+    effects = simulate.Effects(cosmic_rays=False, bad_pixels=False, saturation=False)
+    cluster = simulate.make_cluster("ngc6791", seed=1)
+    stars = simulate.stars_on_chip(exposure, cluster, 2, ctecorr=False, n_columns=128, loss=True)
+    keep = (stars.x > 12) & (stars.x < 116) & (stars.y > 12) & (stars.y < 2040)
+    x, y = stars.x[keep], stars.y[keep]
+    fluxes, errors, bad = [], [], np.zeros((3, len(x)), bool)
+    for seed in range(15):
+        hdus = simulate.simulate_exposure(exposure, cluster, seed=seed, n_columns=128, effects=effects)
+        result = measure(chip_image(hdus[1].data), x, y)
+        fluxes.append(result.flux)
+        errors.append(result.flux_err)
+        bad |= result.flags != 0
+    pulls = (np.array(fluxes) - np.mean(fluxes, axis=0)) / np.array(errors) * np.sqrt(15 / 14)
+    brightness = np.mean(fluxes, axis=0)[0]
+    for k in range(3):
+        for lo, hi in ((250, 1000), (1000, 60000)):
+            chosen = ~bad[k] & (brightness >= lo) & (brightness < hi)
+            assert chosen.sum() >= 10
+            assert 0.9 < np.std(pulls[:, k, chosen]) < 1.1, (k, lo, chosen.sum())
