@@ -30,7 +30,7 @@ HOMES = {
     "matplotlib": {"plots"},
     "argparse": {"commands"},
     "sep": {"photometry", "quality"},
-    "scipy.spatial": {"quality", "alignment", "catalogs"},
+    "scipy.spatial": {"quality", "photometry", "alignment", "catalogs"},
     "photutils": {"catalogs"},
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},

@@ -13,6 +13,7 @@ from wfc3_cte_monitor import iraf, photometry, quality
 from wfc3_cte_monitor.commands import run_uvis_external_cte
 from wfc3_cte_monitor.errors import ConfigurationError, IrafError
 from wfc3_cte_monitor.iraf import task
+from wfc3_cte_monitor.pipeline.model_stars import IRAF_WEIGHTS, compare, make_stars
 from wfc3_cte_monitor.records import Flag, PhotometrySetup
 from wfc3_cte_monitor.simulate.psf import draw_stars
 
@@ -255,3 +256,11 @@ def test_the_database_of_iraf_is_named_after_that_of_python(make_config, changes
     url = settings.of_engine("iraf").database_url
     assert str(url).endswith(name)
     assert settings.of_engine("python").database_url == settings.database_url
+
+
+def test_the_engines_on_model_stars():
+    apertures, _, centres = compare(make_stars(8), {"Python": photometry, "IRAF": iraf})
+    real, weights = (apertures[apertures["engine"] == name]["difference"] for name in ("IRAF", IRAF_WEIGHTS))
+    np.testing.assert_allclose(real[2:], weights[2:], atol=0.03)
+    assert real[2] == pytest.approx(0.08, abs=0.02)
+    assert (centres[centres["engine"] == "IRAF"]["rms"][-2:] < 0.05).all()

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands import check_newdata, preparation, retrieve, setup
+from wfc3_cte_monitor.commands import check_newdata, photom_tests, preparation, retrieve, setup
 from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, positive_int
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import CatalogError
@@ -31,6 +31,7 @@ def parser():
     _add_populate(commands)
     retrieve.add_parser(commands)
     preparation.add_parsers(commands)
+    photom_tests.add_parser(commands)
     _add_simulate(commands)
     return p
 
