@@ -11,6 +11,8 @@ __all__ = [
     "NotEnoughPointsError",
     "UndeterminedFitError",
     "AlignmentError",
+    "ClusterError",
+    "KilledWorkError",
 ]
 
 
@@ -97,3 +99,16 @@ class UndeterminedFitError(MonitorError):
 
 class AlignmentError(MonitorError):
     """drizzlepac broke off; the message is its own."""
+
+
+class ClusterError(MonitorError):
+    """The cluster that should do the work cannot be reached, cannot do it, or is gone."""
+
+
+class KilledWorkError(Exception):
+    """A piece of work, whichever it is, whose process is killed each time."""
+
+    def __str__(self):
+        return (
+            "the process that worked on it was killed, and again when nothing else was done beside it (out of memory?)"
+        )
