@@ -55,6 +55,16 @@ def test_a_result_that_cannot_travel_is_its_own_tasks_failure():
     assert [error is not None for _, _, error in done] == [False, True, False, False]
 
 
+def recurs(number):
+    return number and recurs(number)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_endless_recursion_is_its_own_tasks_failure(jobs):
+    done = outcomes(recurs, range(3), jobs)
+    assert [type(error) for _, _, error in done] == [type(None), RecursionError, RecursionError]
+
+
 def killed_once(task):
     number, marker = task
     if number == 3 and not marker.exists():

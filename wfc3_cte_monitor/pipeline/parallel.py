@@ -1,6 +1,7 @@
 """Work shared by processes, its results in order, each failure alone."""
 
 import logging
+import pickle
 import sys
 import threading
 import traceback
@@ -50,7 +51,8 @@ def in_order(function, tasks, jobs, cluster=None):
         logs is logged here.
     """
     call, jobs = partial(_guarded, function), min(jobs, len(tasks))
-    outcomes = _by_pool(call, tasks, cluster or Processes(jobs)) if cluster or jobs > 1 else map(call, tasks)
+    pool = cluster or Processes(jobs)
+    outcomes = _by_pool(partial(_packed, call), tasks, pool) if cluster or jobs > 1 else map(call, tasks)
     for task, (result, error, records) in zip(tasks, outcomes, strict=True):
         for record in records:
             _package_log.handle(record)
@@ -81,10 +83,10 @@ def _room(pool, ahead):
 
 def _outcome(pool, future):
     try:
-        return pool.result(future)
+        return pickle.loads(pool.result(future))
     except (MonitorError, *pool.killed):
         raise
-    except Exception as error:  # such as a result that cannot travel
+    except Exception as error:  # such as a task that cannot travel
         return None, error, []
 
 
@@ -106,12 +108,27 @@ def _is_killed(pool, future):
 
 
 def _alone(call, task, pool):
-    finished = Future()
+    future = pool.submit(call, task)
+    if _is_killed(pool, future):
+        future = Future()
+        future.set_result(pickle.dumps((None, KilledWorkError(), [])))
+    return future
+
+
+def _packed(call, task):
+    """The outcome as bytes: whatever cannot travel is found out here, where it is one task's failure.
+
+    A pool that is left to pack it may break on what it cannot pack or, a Dask worker, never answer.
+    """
+    result, error, records = call(task)
+    if error:
+        # Endless recursion has a traceback that is too deep to travel; the log has it.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
     try:
-        finished.set_result(_outcome(pool, pool.submit(call, task)))
-    except pool.killed:
-        finished.set_result((None, KilledWorkError(), []))
-    return finished
+        return pickle.dumps((result, error, records))
+    except Exception as problem:
+        what = error or problem
+        return pickle.dumps((None, RuntimeError(f"{type(what).__name__}: {what}"), records))
 
 
 def _guarded(function, task):
