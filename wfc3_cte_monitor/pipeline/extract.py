@@ -100,14 +100,14 @@ def _fill_master_table(target, database, settings, summary):
     return catalog
 
 
-def extract_exposures(exposures, catalogs, database, request, settings, summary):
+def extract_exposures(exposures, catalogs, database, request, settings, summary, cluster=None):
     """Extract exposures in parallel; store each as a whole, in their order."""
     tasks = [
         Task(exposure, catalogs[exposure.target], settings, request.find, request.photometry, request.maskcr)
         for exposure in exposures
         if exposure.target in catalogs
     ]
-    outcomes = in_order(extract, tasks, request.jobs)
+    outcomes = in_order(extract, tasks, request.jobs, cluster)
     for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
         exposure = task.exposure
         try:

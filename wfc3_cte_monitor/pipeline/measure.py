@@ -45,7 +45,7 @@ def nominal_targets(settings):
     return [target for target in settings.target_list if target != SAME_CHIP_TARGET]
 
 
-def measure_pairs(pairs, database, request, settings, staging, summary):
+def measure_pairs(pairs, database, request, settings, staging, summary, cluster=None):
     """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel."""
     drawings = []
     for pair in progress(pairs, len(pairs), "pairs"):
@@ -55,7 +55,8 @@ def measure_pairs(pairs, database, request, settings, staging, summary):
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
-        for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
+        outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
+        for drawing, _, error in progress(outcomes, len(drawings), "figures"):
             if error:
                 _fail(summary, drawing[-1].name, error)
             else:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
 
 __all__ = ["Request", "Summary", "PLOTS"]
 
@@ -37,6 +37,8 @@ class Request:
     copy_outputs: bool = True
     """Copy the figures to path_to_automated_outputs, where that is set."""
     jobs: int = 1
+    scheduler: str | None = None
+    """Address of the Dask scheduler whose workers extract and draw; None: this machine does."""
     maskcr: bool = True
     """Use AstroDrizzle's cosmic-ray masks where there are any."""
     tweak: bool = True
@@ -137,4 +139,6 @@ def _names(names, most=6):
 
 def unexpected(name, error):
     """An error that nobody foresaw, as one line."""
+    if isinstance(error, KilledWorkError):
+        return UnusableExposureError(name, str(error))
     return UnusableExposureError(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
