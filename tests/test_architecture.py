@@ -37,6 +37,7 @@ HOMES = {
     "sqlite3": {"database"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
+    "distributed": {"pipeline"},
     "runpy": {"settings"},
     "astroquery": {"archive"},
     "requests": {"archive"},
@@ -136,6 +137,7 @@ def hook(event, args):
 sys.addaudithook(hook)
 import wfc3_cte_monitor.commands.run_uvis_external_cte, wfc3_cte_monitor.commands.uvis_external_cte
 assert "astroquery" not in sys.modules and "requests" not in sys.modules, "only who retrieves should wait for them"
+assert "distributed" not in sys.modules, "only who has a cluster should wait for it"
 print([entry for entry in opened if ".pyc" not in entry[1] and "matplotlib" not in entry[1]])
 """
 

@@ -12,6 +12,8 @@ __all__ = [
     "UndeterminedFitError",
     "AlignmentError",
     "IrafError",
+    "ClusterError",
+    "KilledWorkError",
 ]
 
 
@@ -102,3 +104,16 @@ class IrafError(MonitorError):
 
 class AlignmentError(MonitorError):
     """drizzlepac broke off; the message is its own."""
+
+
+class ClusterError(MonitorError):
+    """The cluster that should do the work cannot be reached, cannot do it, or is gone."""
+
+
+class KilledWorkError(Exception):
+    """A piece of work, whichever it is, whose process is killed each time."""
+
+    def __str__(self):
+        return (
+            "the process that worked on it was killed, and again when nothing else was done beside it (out of memory?)"
+        )

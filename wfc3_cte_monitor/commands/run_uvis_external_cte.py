@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from wfc3_cte_monitor import __version__, pipeline
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, visit, yes_no
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, add_scheduler, guarded, load_settings, visit, yes_no
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.iraf import require_iraf
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
@@ -40,6 +40,7 @@ def parser():
     _add_results(p)
     add_config(p)
     add_jobs(p)
+    add_scheduler(p)
     p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return p
 
@@ -178,6 +179,7 @@ def request_of(args, settings):
         copy_outputs=args.ao,
         jobs=args.jobs,
         force=args.force,
+        scheduler=args.scheduler,
         maskcr=args.maskcr,
         tweak=args.dotweak,
         adriz=args.doadriz,

@@ -46,7 +46,7 @@ class Drawing:
     fingerprint: str
 
 
-def draw_results(flash_kinds, database, request, settings, staging, summary):
+def draw_results(flash_kinds, database, request, settings, staging, summary, cluster=None):
     """Draw the losses of all epochs for each flash level and kind, and write the coefficients.
 
     Figures that would be made from what those among the newest results were made from are not drawn again.
@@ -68,7 +68,8 @@ def draw_results(flash_kinds, database, request, settings, staging, summary):
     newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
     to_draw = [d for d in drawings if _is_wanted(d, request) and (request.force or not _is_there(d, newest, staging))]
     made_from = {}
-    for drawing, paths, error in progress(in_order(draw, to_draw, request.jobs), len(to_draw), "results"):
+    outcomes = in_order(draw, to_draw, request.jobs, cluster)
+    for drawing, paths, error in progress(outcomes, len(to_draw), "results"):
         if error:
             problem = unexpected(drawing.path.name, error)
             log.error("failed: %s", problem)

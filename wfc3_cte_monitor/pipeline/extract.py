@@ -104,7 +104,7 @@ def _fill_master_table(target, database, settings, summary):
     return catalog
 
 
-def extract_exposures(exposures, catalogs, database, request, settings, summary):
+def extract_exposures(exposures, catalogs, database, request, settings, summary, cluster=None):
     """Extract exposures in parallel; store each as a whole, in their order."""
     digests = {target: fingerprints.of_catalog(catalog) for target, catalog in catalogs.items()}
     tasks = [
@@ -114,7 +114,7 @@ def extract_exposures(exposures, catalogs, database, request, settings, summary)
     ]
     if request.photometry and not request.force:
         tasks = _without_unchanged(tasks, database, summary)
-    outcomes = in_order(extract, tasks, request.jobs)
+    outcomes = in_order(extract, tasks, request.jobs, cluster)
     for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
         exposure = task.exposure
         try:

@@ -46,7 +46,7 @@ def nominal_targets(settings):
     return [target for target in settings.target_list if target != SAME_CHIP_TARGET]
 
 
-def measure_pairs(pairs, database, request, settings, staging, summary):
+def measure_pairs(pairs, database, request, settings, staging, summary, cluster=None):
     """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel.
 
     A pair whose photometry did not change, and whose files are among the newest results, is not measured again.
@@ -69,7 +69,8 @@ def measure_pairs(pairs, database, request, settings, staging, summary):
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
-        for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
+        outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
+        for drawing, _, error in progress(outcomes, len(drawings), "figures"):
             path = drawing[-1]
             if error:
                 _fail(summary, path.name, error)
