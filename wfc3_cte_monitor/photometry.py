@@ -103,7 +103,8 @@ def measure(image, masks, positions, area, setup):
 
 def _finite(data):
     """sep reads whole pixels even where they are masked, and a NaN would spoil the sum."""
-    return np.where(np.isfinite(data), data, np.float32(0))
+    finite = np.isfinite(data)
+    return data if finite.all() else np.where(finite, data, np.float32(0))
 
 
 # ---- Centroids -------------------------------------------------------------------------------------------------------
@@ -234,11 +235,12 @@ def annulus_sky(data, masked, x, y, inner, outer):
     n_pixels : ndarray of int, shape (n,)
     """
     border = int(np.ceil(outer)) + 1
-    padded = np.pad(np.where(masked, np.float32(np.nan), data), border, constant_values=np.nan)
+    padded = np.full((data.shape[0] + 2 * border, data.shape[1] + 2 * border), np.float32(np.nan))
+    np.copyto(padded[border:-border, border:-border], data, where=~masked)
     offsets = _annulus_offsets(inner, outer) @ (padded.shape[1], 1)
     column, row = np.rint(x).astype(int) + border, np.rint(y).astype(int) + border
     centre = row * padded.shape[1] + column
-    chunks = [_clipped_mean(padded.ravel()[c[:, None] + offsets]) for c in _chunks(centre)]
+    chunks = [_clipped_mean(padded.ravel().take(c[:, None] + offsets)) for c in _chunks(centre)]
     if not chunks:
         return np.empty(0), np.empty(0), np.empty(0, dtype=int)
     return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -259,18 +261,19 @@ def _annulus_offsets(inner, outer):
 def _clipped_mean(pixels):
     """Clipped mean, scatter and number of each row of `pixels`, where NaN is no pixel.
 
-    Sorted once, a row's pixels within any limits are a slice, so that means come from cumulative sums.
+    Sorted once, a row's pixels within any limits are a slice: limits are found by bisection, and means come from
+    cumulative sums.
     """
     ordered = np.sort(pixels, axis=1)
     first, last = np.zeros(len(ordered), dtype=int), np.count_nonzero(np.isfinite(ordered), axis=1)
-    values = np.nan_to_num(ordered, nan=0.0).astype(float)
-    sums, squares = _cumulative(values), _cumulative(values**2)
+    values = np.nan_to_num(ordered, nan=0.0)
+    sums, squares = _cumulative(values), _cumulative(np.square(values, dtype=float))
     for _ in range(_CLIP_ITERATIONS):
-        mean, std = _slice_moments(sums, squares, first, last)
+        _, std = _slice_moments(sums, squares, first, last)
         median = _slice_median(values, first, last)
         low, high = (median + sign * _CLIP_SIGMA * std for sign in (-1, 1))
-        new_first = np.maximum(first, np.count_nonzero(ordered < low[:, None], axis=1))
-        new_last = np.minimum(last, np.count_nonzero(ordered <= high[:, None], axis=1))
+        new_first = _bisected(values, low, first, last, np.less)
+        new_last = _bisected(values, high, first, last, np.less_equal)
         if np.array_equal(new_first, first) and np.array_equal(new_last, last):
             break
         first, last = new_first, np.maximum(new_last, new_first)
@@ -278,8 +281,21 @@ def _clipped_mean(pixels):
     return mean, std, last - first
 
 
+def _bisected(ordered, limit, first, last, below):
+    """Where in the slice of each row the values end that are `below` its limit."""
+    low, high, row = first.copy(), last.copy(), np.arange(len(ordered))
+    for _ in range(int(ordered.shape[1]).bit_length()):
+        middle = (low + high) // 2
+        go_up = (low < high) & below(ordered[row, np.minimum(middle, ordered.shape[1] - 1)], limit)
+        low, high = np.where(go_up, middle + 1, low), np.where(go_up, high, middle)
+    return low
+
+
 def _cumulative(values):
-    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+    """Sums of the first 0, 1, ... values of each row."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, dtype=float, out=sums[:, 1:])
+    return sums
 
 
 def _slice_moments(sums, squares, first, last):
@@ -293,7 +309,7 @@ def _slice_moments(sums, squares, first, last):
 def _slice_median(values, first, last):
     row, width = np.arange(len(values)), values.shape[1]
     low, high = (first + last - 1) // 2, (first + last) // 2
-    return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)])
+    return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)].astype(float))
 
 
 # ---- Apertures -------------------------------------------------------------------------------------------------------
