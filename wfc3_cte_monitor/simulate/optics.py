@@ -99,7 +99,7 @@ def _add(image, column, row, flux, half, phases):
 
 @cache
 def _phases(psf):
-    """The stars in pixels, shape (10, 10, size, size): moved by k tenths of a pixel, k > 4 meaning k - 10, in y and x."""
+    """The star in pixels, moved by k tenths of one (k > 4: k - 10) in y and x: shape (10, 10, size, size)."""
     fine = _fine_image(psf)
     pixel = np.ones((_FINE + 1, _FINE + 1))
     for edge in (0, -1):  # a pixel's borders lie on points, which it shares with its neighbours
