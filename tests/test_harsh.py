@@ -1,0 +1,48 @@
+"""What the study of sky, neighbours and cosmic rays found stays true."""
+
+import numpy as np
+import pytest
+from benchmarks.harsh import COLUMNS, ROWS, Conditions, make_field
+from benchmarks.sky_and_crowding import bias, measured
+
+from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
+
+pytestmark = pytest.mark.slow
+
+SEEDS = (11, 12)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Dense fields of 2017, read out through traps, without post-flash."""
+    return [make_field(seed, Conditions()) for seed in SEEDS]
+
+
+def test_sky_of_the_dense_cluster_is_unbiased(pairs):
+    """Against what lies under the stars that enter a slope: sky, halos, trails, and stars too faint for the catalogue."""
+    excess = []
+    for field in (field for pair in pairs for field in pair):
+        one = measured(field, field.clean)
+        good = (one.flags[0] == 0) & np.isfinite(field.own)
+        excess.append((one.sky - field.under)[good])
+    assert abs(np.median(np.concatenate(excess))) < 0.05
+
+
+def test_stars_with_a_cosmic_ray_are_flagged_and_the_flag_does_not_bias(pairs):
+    everywhere = np.ones((ROWS, COLUMNS), bool)
+    differences, spread = [], {"flagged": [], "ignored": []}
+    for pair in pairs:
+        clean = bias(pair, [measured(field, field.clean) for field in pair])
+        ignored = bias(pair, [measured(field, field.struck) for field in pair])
+        hits = [find_cosmic_rays(field.struck, everywhere) for field in pair]
+        flagged = bias(pair, [measured(field, field.struck, hit=hit) for field, hit in zip(pair, hits, strict=True)])
+        falsely = [find_cosmic_rays(field.clean, everywhere) for field in pair]
+        untouched = bias(
+            pair, [measured(field, field.clean, hit=hit) for field, hit in zip(pair, falsely, strict=True)]
+        )
+        differences.append((untouched["bias"] - clean["bias"])[:4])
+        spread["flagged"].append((flagged["bias"] - clean["bias"])[1:4])
+        spread["ignored"].append((ignored["bias"] - clean["bias"])[1:4])
+        assert np.all(untouched["stars"][:4] > 0.75 * clean["stars"][:4])
+    assert np.all(np.abs(np.mean(differences, axis=0)) < (0.04, 0.02, 0.012, 0.008))
+    assert np.sqrt(np.mean(np.square(spread["flagged"]))) < 0.03
