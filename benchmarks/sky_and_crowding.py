@@ -1,6 +1,6 @@
 """How far sky estimator, neighbours, cosmic rays and hot pixels bend the loss, on fields read out through traps.
 
-Every number is the loss that is measured in a flux bin minus that of the same stars' own fluxes, in mag / 2051 px, as the
+Every number is the loss that is measured in a flux bin minus that of the same stars' own fluxes, in mag / 2051 px: the
 mean over independent fields with its standard error. Prints the tables and writes docs/sky_and_crowding.png.
 """
 
@@ -237,7 +237,7 @@ def cosmic_ray_rows(fields):
 
 
 def rates(flagged, falsely, spoiled):
-    """Found part of the stars that a hit changes by more than their error, and taken part of clean ones, in per cent."""
+    """Part of the stars that a hit changes by more than their error which is found, and of clean ones [per cent]."""
     ray = int(Flag.COSMIC_RAY)
     stars = [np.nan_to_num(p.flux[0]) for p in falsely]
     found, false = [], {"faint": [], "bright": []}

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from benchmarks.harsh import COLUMNS, ROWS, Conditions, make_field
 from benchmarks.sky_and_crowding import bias, measured
-
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 
 pytestmark = pytest.mark.slow
@@ -19,7 +19,7 @@ def pairs():
 
 
 def test_sky_of_the_dense_cluster_is_unbiased(pairs):
-    """Against what lies under the stars that enter a slope: sky, halos, trails, and stars too faint for the catalogue."""
+    """Against what lies under the stars that enter a slope: sky, halos, trails, stars that no catalogue has."""
     excess = []
     for field in (field for pair in pairs for field in pair):
         one = measured(field, field.clean)

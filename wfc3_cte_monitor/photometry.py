@@ -16,7 +16,7 @@ FWHM = 1.8
 """Of the UVIS point-spread function [px]."""
 
 _CENTROID_WIDTH = 2.0
-"""Error of a centroid times the signal to noise of its star [px]: 0.75 across the columns, 2-3 along them with trails."""
+"""Error of a centroid times the signal to noise of its star [px]: 0.75 across columns, 2-3 along them with trails."""
 _BRIGHT_ERROR = 0.03
 """Of the centroids that say how the catalogue lies on the image [px]."""
 _MIN_BRIGHT = 10
@@ -25,8 +25,9 @@ _MIN_SCATTER = 0.01
 """The catalogue is never known better [px]."""
 
 _MAX_MASK = 14.0
-"""Radius of the largest mask of a star [px]. The halo outside lies under its neighbours too and is part of their sky: with
-30 px their fluxes came out 2 e- higher (docs/sky_and_crowding.md)."""
+"""Radius of the largest mask of a star [px]. The halo outside lies under its neighbours too and is part of their sky:
+with 30 px their fluxes came out 2 e- higher (docs/sky_and_crowding.md)."""
+
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
 _CHUNK = 1000

@@ -19,9 +19,8 @@ _COSMIC_RAY_BITS = 4096 | 8192
 _COSMIC_RAY_MARGIN = 1.5
 """A hit this far outside the aperture still has its wings in it [px]."""
 _TRAIL = 5
-"""Rows behind a hit, away from the amplifier, into which its trail reaches. Where they are left out, a tenth more of the
-hits that change a flux by more than its error are found, and a tenth of the clean stars goes with them
-(docs/sky_and_crowding.md) [px]."""
+"""Rows behind a hit, away from the amplifier, that its trail lights up. With them, a tenth more of the stars that a hit
+changes by more than their error are found, and a tenth of the clean stars goes (docs/sky_and_crowding.md) [px]."""
 
 _NEIGHBOUR_REACH = 6.0
 """Outside an aperture's rim, beyond which a neighbour's light is not looked for [px]."""
