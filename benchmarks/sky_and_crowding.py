@@ -58,7 +58,6 @@ SKIES = {
 LACOSMIC = {
     "sigclip 5, objlim 4": {"objlim": 4.0},
     "sigclip 5, objlim 6": {"objlim": 6.0},
-    "sigclip 4, objlim 10": {"sigclip": 4.0, "objlim": 10.0},
     "separable medians, objlim 10": {"sepmed": True, "objlim": 10.0},
 }
 
