@@ -380,6 +380,13 @@ def judged_mask(visit, one, chip):
     return mask_of(visit.root, one, chip) & ~bad
 
 
+def with_trails(hit, chip):
+    """A mask and the five pixels behind each hit, which charge transfer fills."""
+    behind = 1 if chip == 2 else -1
+    padded = np.pad(hit, ((5, 5), (0, 0)))
+    return np.any([np.roll(padded, behind * rows, axis=0) for rows in range(6)], axis=0)[5:-5]
+
+
 def nearest_hit(hit, x, y):
     row, column = np.nonzero(hit)
     return np.array([np.hypot(column + 1 - a, row + 1 - b).min() for a, b in zip(x, y, strict=True)])

@@ -1,5 +1,7 @@
 """Stars of known flux and place, drawn here and not by the simulator, come back."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import erf
@@ -64,6 +66,33 @@ def test_flux_and_position_come_back_from_a_start_one_pixel_off():
     np.testing.assert_allclose(result.flux[2] / flux, 1.0, atol=2e-3)
     np.testing.assert_allclose(result.sky, 2.0, atol=1e-3)
     assert not result.flags.any()
+
+
+def offsets(catalogue_scatter, n_bright=30):
+    """Errors of the positions of faint and bright stars, whose catalogue lies 0.2 px beside the image; and of flux."""
+    rng = np.random.default_rng(6)
+    x, y = grid(spacing=20, seed=6)
+    flux = np.where(np.arange(len(x)) < n_bright, 20000.0, 250.0)
+    data = rng.poisson(draw(x, y, flux) + 2.0) + rng.normal(0, 3.1, SHAPE)
+    start = rng.normal(0.2, catalogue_scatter, (2, len(x)))
+    setup = PhotometrySetup((3.0,), (12.0, 20.0), 2.0)
+    found = photometry.find(chip_image(data), np.arange(len(x)), x + start[0], y + start[1], setup)
+    error = np.hypot(found.x - x, found.y - y)
+    return error[n_bright:], error[:n_bright]
+
+
+def test_faint_stars_are_where_the_bright_ones_say():
+    faint, bright = offsets(0.02)
+    assert np.median(bright) < 0.03
+    assert np.median(faint) < 0.05
+    alone, _ = offsets(0.02, n_bright=5)
+    assert np.median(alone) > 2 * np.median(faint), "five stars are too few to tell"
+
+
+def test_a_poor_catalogue_counts_for_little():
+    faint, bright = offsets(0.5)
+    assert np.median(bright) < 0.03
+    assert np.median(faint) < 0.2
 
 
 def test_pixel_area_scales_flux_and_error():
@@ -181,6 +210,17 @@ def test_a_hit_just_outside_the_aperture_counts():
     hit[99, 99 + 4] = True
     result = measure(chip_image(draw(100.0, 100.0, 5000)), [100.0], [100.0], cosmic_ray=hit)
     assert flag_at(result, Flag.COSMIC_RAY).all()
+
+
+@pytest.mark.parametrize(("chip", "row"), [(2, 92), (1, 108)])
+def test_the_trail_of_a_hit_counts(chip, row):
+    """It points away from the amplifier, which is below on chip 2 and above on chip 1."""
+    for where in (row, 200 - row):
+        hit = np.zeros(SHAPE, bool)
+        hit[where - 1, 99] = True
+        image = replace(chip_image(draw(100.0, 100.0, 5000)), chip=chip)
+        result = measure(image, np.array([100.0]), np.array([100.0]), cosmic_ray=hit)
+        assert flag_at(result, Flag.COSMIC_RAY)[0].all() == (where == row)
 
 
 def test_apertures_that_leave_the_chip_are_flagged():

@@ -230,8 +230,6 @@ def _mask_path(task):
 def _measure(image, positions, settings, mask_path):
     masks = quality.pixel_masks(image, settings.bad_dq_bits)
     hit = read_mask(mask_path, image.data.shape) if mask_path else find_cosmic_rays(image, ~masks.bad)
-    # AstroDrizzle takes hot pixels for hits, too, whose harm ends at the rim of an aperture.
-    hit &= ~masks.bad
     masks = quality.with_stars(quality.pixel_masks(image, settings.bad_dq_bits, hit), image, positions)
     area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
     measured = engine_of(settings).measure(image, masks, positions, area, settings.photometry_setup)

@@ -57,7 +57,7 @@ class Settings:
     """Inner and outer radius [px]."""
     max_shift: float = 1.5
     """How far a centroid may lie from the catalogue position [px]."""
-    bad_dq_bits: int = 1 | 2 | 4 | 8 | 16 | 128 | 512 | 1024
+    bad_dq_bits: int = 1 | 2 | 4 | 8 | 128 | 512 | 1024
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
     mast_server: str | None = None
     """Address of the archive; None: astroquery's own."""

@@ -4,9 +4,10 @@
 """
 
 from wfc3_cte_monitor.simulate.clusters import Cluster, make_cluster, master_catalog
-from wfc3_cte_monitor.simulate.exposure import IDEAL, REAL, ChipStars, Effects, simulate_exposure, stars_on_chip
+from wfc3_cte_monitor.simulate.exposure import HARSH, IDEAL, REAL, ChipStars, Effects, simulate_exposure, stars_on_chip
 from wfc3_cte_monitor.simulate.loss import SURFACE, loss_factor, true_loss
 from wfc3_cte_monitor.simulate.observatory import simulate_observatory, surface_table, truth_table
+from wfc3_cte_monitor.simulate.optics import OpticalPsf
 from wfc3_cte_monitor.simulate.plan import (
     PlannedExposure,
     PlannedVisit,
@@ -14,12 +15,14 @@ from wfc3_cte_monitor.simulate.plan import (
     oddities_plan,
     same_chip_plan,
 )
+from wfc3_cte_monitor.simulate.trapping import TRAPPING, Trapping, read_out
 
 __all__ = [
     "simulate_observatory",
     "simulate_exposure",
     "Effects",
     "REAL",
+    "HARSH",
     "IDEAL",
     "Cluster",
     "make_cluster",
@@ -31,6 +34,10 @@ __all__ = [
     "default_plan",
     "same_chip_plan",
     "oddities_plan",
+    "OpticalPsf",
+    "Trapping",
+    "TRAPPING",
+    "read_out",
     "SURFACE",
     "loss_factor",
     "true_loss",

@@ -11,6 +11,7 @@ from wfc3_cte_monitor.simulate.clusters import NOMINAL_EXPTIME, field_of
 from wfc3_cte_monitor.simulate.filters import filter_of
 from wfc3_cte_monitor.simulate.keywords import companion_header, pixel_statistics, primary_header, sci_keywords
 from wfc3_cte_monitor.simulate.loss import remaining
+from wfc3_cte_monitor.simulate.optics import OpticalPsf
 from wfc3_cte_monitor.simulate.pointing import (
     attitude_of,
     chip_wcs,
@@ -21,9 +22,10 @@ from wfc3_cte_monitor.simulate.pointing import (
     wcs_header,
 )
 from wfc3_cte_monitor.simulate.psf import core_width, draw_stars, encircled_energy
+from wfc3_cte_monitor.simulate.trapping import TRAPPING, Trapping, read_out
 from wfc3_cte_monitor.uvis import MJD_ZERO, rows_to_amplifier
 
-__all__ = ["Effects", "REAL", "IDEAL", "ChipStars", "stars_on_chip", "simulate_exposure"]
+__all__ = ["Effects", "REAL", "HARSH", "IDEAL", "ChipStars", "stars_on_chip", "simulate_exposure"]
 
 CHIPS = (2, 1)
 """In the order of the file."""
@@ -40,10 +42,17 @@ class Effects:
     cosmic_rays: bool = True
     bad_pixels: bool = True
     saturation: bool = True
+    trapping: Trapping | None = None
+    """Traps, which take the place of the formula for the loss."""
+    psf: OpticalPsf | None = None
+    """A point-spread function with spikes and halo in the place of Gaussians."""
 
 
 REAL = Effects()
-"""Everything."""
+"""Everything, with the loss that a formula gives, whose truth is known star by star."""
+
+HARSH = Effects(loss=False, trapping=TRAPPING, psf=OpticalPsf())
+"""Everything as the detector does it: charge trapping, and a real point-spread function."""
 
 IDEAL = Effects(loss=False, noise=False, cosmic_rays=False, bad_pixels=False, saturation=False)
 """Stars on a flat sky."""
@@ -68,7 +77,7 @@ class ChipStars:
     area: np.ndarray
     """Of a pixel, relative to IDCSCALE^2: the counts in the frame are flux / area."""
     width: np.ndarray
-    """Sigma of the core of the PSF [px]."""
+    """Sigma of the core of the PSF, where it is Gaussian [px]."""
 
 
 def _pa_v3(exposure):
@@ -81,7 +90,7 @@ def _attitude(exposure):
     return attitude_of(field.ra, field.dec, _pa_v3(exposure), postarg, exposure.aperture_chip)
 
 
-def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss=True):
+def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss=True, psf=None):
     """Where a chip shows the stars of a cluster, and how bright.
 
     Parameters
@@ -95,6 +104,8 @@ def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss
         Columns of the frame [px].
     loss : bool, optional
         False for the stars without CTE loss.
+    psf : OpticalPsf, optional
+        Of the stars, instead of Gaussians.
 
     Returns
     -------
@@ -104,7 +115,7 @@ def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss
     index, x, y = sky_to_pixel(chip_wcs(header, n_columns), cluster.ra, cluster.dec)
     flux0 = cluster.flux[index] * exposure.exptime / NOMINAL_EXPTIME * filter_of(exposure.filter).throughput
     width = core_width(x, y, chip, first_column(n_columns))
-    energy = encircled_energy(width)
+    energy = encircled_energy(width) if psf is None else psf.encircled_energy()
     n_transfers = rows_to_amplifier(y, chip, header["NAXIS2"])
     left = remaining(flux0 * energy, n_transfers, exposure.mjd, exposure.flash, ctecorr) if loss else 1.0
     flux = flux0 * left
@@ -121,7 +132,7 @@ def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256
     cluster : Cluster
         The stars of its target.
     ctecorr : bool, optional
-        True for the FLC. Cosmic rays, sky and read noise are those of the FLT.
+        True for the FLC. Cosmic rays, sky and read noise are those of the FLT. What traps did is not corrected.
     seed : int, optional
         With the rootname it fixes every random number.
     n_columns : int, optional
@@ -136,15 +147,19 @@ def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256
     hdus = [fits.PrimaryHDU(header=primary_header(exposure, ctecorr, _pa_v3(exposure)))]
     for chip in CHIPS:
         header = wcs_header(chip, _attitude(exposure), n_columns)
-        stars = stars_on_chip(exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns, loss=effects.loss)
-        light = _starlight(header, stars)
+        stars = stars_on_chip(
+            exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns, loss=effects.loss, psf=effects.psf
+        )
+        light = _starlight(header, stars, effects.psf)
         known = _known_header(exposure, chip, n_columns)
         hdus += _chip_hdus(exposure, known, chip, *_exposed(exposure, light, chip, seed, effects))
     return fits.HDUList(hdus + distortion_hdus(n_columns))
 
 
-def _starlight(header, stars):
+def _starlight(header, stars, psf):
     shape = header["NAXIS2"], header["NAXIS1"]
+    if psf is not None:
+        return psf.draw(shape, stars.x, stars.y, stars.flux / stars.area)
     return draw_stars(shape, stars.x, stars.y, stars.flux / stars.area, stars.width)
 
 
@@ -168,9 +183,14 @@ def _exposed(exposure, light, chip, seed, effects):
     charge = light + (sky + dark + flash)
     dq = np.zeros(light.shape, np.int16)
     if effects.noise:
-        charge = _noisy(light, sky + dark + flash, rng)
+        charge = _photons(light, sky + dark + flash, rng)
     if effects.cosmic_rays:
         charge += detector.cosmic_rays(light.shape, exposure.exptime, rng["rays"])
+    if effects.trapping is not None:
+        years = effects.trapping.years(exposure.mjd)
+        charge, _ = read_out(charge, years, effects.trapping, towards_first=chip == 2)
+    if effects.noise:
+        charge = charge + rng["read"].normal(0.0, detector.READ_NOISE, light.shape)
     if effects.bad_pixels:
         # The same pixels in every exposure of a detector.
         dq = detector.bad_pixels(light.shape, np.random.default_rng([seed, chip]))
@@ -182,12 +202,12 @@ def _exposed(exposure, light, chip, seed, effects):
     return (charge - dark - flash).astype(np.float32), err.astype(np.float32), dq
 
 
-def _noisy(light, background, rng):
-    """Photon noise of stars and background, from separate streams: FLT and FLC share the second; read noise."""
+def _photons(light, background, rng):
+    """Photons of stars and background, from separate streams: FLT and FLC share the second."""
     charge = rng["background"].poisson(background, light.shape).astype(float)
     lit = light > 0
     charge[lit] += rng["stars"].poisson(light[lit])
-    return charge + rng["read"].normal(0.0, detector.READ_NOISE, light.shape)
+    return charge
 
 
 def _chip_hdus(exposure, header, chip, sci, err, dq):

@@ -8,7 +8,7 @@ from scipy.special import erf
 from wfc3_cte_monitor.simulate.templates import DETECTOR_COLUMNS
 from wfc3_cte_monitor.uvis import ROWS
 
-__all__ = ["WING_FRACTION", "core_width", "encircled_energy", "draw_stars"]
+__all__ = ["WING_FRACTION", "core_width", "encircled_energy", "draw_stars", "scatter"]
 
 CORE_WIDTH = 0.70
 """Sigma of the core in the middle of a chip [px]: 1.8 px FWHM once integrated over the pixels."""
@@ -138,11 +138,20 @@ def _add_stamps(image, stars, half):
         column, row = np.rint(x).astype(int), np.rint(y).astype(int)
         stamps = _stamps(x - column, y - row, flux, width, offsets)
         rows, columns = row[:, None] + offsets, column[:, None] + offsets
-        _scatter(image, rows, columns, stamps)
+        scatter(image, rows, columns, stamps)
 
 
-def _scatter(image, rows, columns, stamps):
-    """Add stamps to an image; those of stars near its border are cut."""
+def scatter(image, rows, columns, stamps):
+    """Add stamps to an image; those of stars near its border are cut.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+        Changed.
+    rows, columns : ndarray of int, shape (n, size)
+        0-based, of the stamps.
+    stamps : ndarray, shape (n, size, size)
+    """
     n_rows, n_columns = image.shape
     keep = ((rows >= 0) & (rows < n_rows))[:, :, None] & ((columns >= 0) & (columns < n_columns))[:, None, :]
     index = rows[:, :, None] * n_columns + columns[:, None, :]
