@@ -15,6 +15,7 @@ from wfc3_cte_monitor.records import MasterCatalog
 __all__ = ["Database"]
 
 _SET = ("FILTER", "LENGTH", "FLASHLVL", "CTECORR")
+_BEFORE_ALL = ("", "", -1.0, -1)
 _CHUNK = 1000
 """Names in one statement: databases have a limit for its parameters."""
 
@@ -352,7 +353,7 @@ class Database:
         -------
         sets : list of (str, str, float, bool)
         """
-        found, last = [], None
+        found, last = [], _BEFORE_ALL
         with self.reading() as connection:
             while (last := self._next_set(connection, target, last)) is not None:
                 if self._has_results(connection, target, last):
@@ -360,14 +361,18 @@ class Database:
         return found
 
     def _next_set(self, connection, target, last):
-        """The set that comes after another one in the index: exposures of the same set are not read one by one."""
+        """The set that follows in the index; thus exposures of the same set are not read one by one.
+
+        First one that differs in the last column alone, then in the last two, ...: each is one step into the index.
+        """
         info = self.schema.table(target, "fileinfo")
         columns = [info.c[name] for name in _SET]
-        query = sa.select(*columns).order_by(*columns).limit(1)
-        if last is not None:
-            query = query.where(sa.tuple_(*columns) > sa.tuple_(*last))
-        row = connection.execute(query).first()
-        return None if row is None else tuple(row)
+        for n_same in reversed(range(len(columns))):
+            same = (column == value for column, value in zip(columns[:n_same], last[:n_same], strict=True))
+            query = sa.select(*columns).where(*same, columns[n_same] > last[n_same]).order_by(*columns).limit(1)
+            if row := connection.execute(query).first():
+                return tuple(row)
+        return None
 
     def _has_results(self, connection, target, values):
         info, results = self.schema.table(target, "fileinfo"), self.schema.table(target, "results")
