@@ -63,12 +63,12 @@ def test_standard_errors_are_true(losses, ctecorr):
 
 @pytest.mark.parametrize("losses", SEEDS[:1], indirect=True)
 def test_postgresql_gives_the_same_losses(losses, postgresql):
-    """Of the first program, of which a minute's run is enough."""
+    """Of the first program only, to be quick."""
     root, url = losses.meta["root"], postgresql.new()
     config = root / "postgresql.py"
     config.write_text(f'{(root / "config.py").read_text()}\ndb_url = {url!r}\npath_to_outputs = "postgresql"\n')
     settings = read_settings(config)
-    program = str(settings.program_list[0])
+    program = str(losses["proposid"][0])
     arguments = ["--pr", program, "--config", str(config), "--ap", "3", "--pl", "none", "--jobs", "2"]
     assert run_uvis_external_cte.main(arguments) == 0
     found = compare(root, settings, False)

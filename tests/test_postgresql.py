@@ -146,6 +146,7 @@ def test_a_rehearsal_reads_as_usual_and_leaves_nothing(database):
     assert database.exposures("ngc104", [14012]) == []
 
 
+@pytest.mark.slow
 def test_forgetting_takes_any_number_of_names(database):
     store_pair(database)
     names = [f"i{n:08d}_flt.fits" for n in range(70_000)]
