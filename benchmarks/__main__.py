@@ -81,11 +81,13 @@ def steps(path, catalog, folder):
     index, x, y = stars_on_chip(image.wcs, image.data.shape, catalog.ra, catalog.dec)
     area = exposures.pixel_area(image, x, y)
     positions = photometry.find(image, catalog.id[index], x, y, SETUP)
-    measured = photometry.measure(image, masks, positions, area, SETUP)
+    masks = quality.with_stars(masks, image, positions)
+    measured = quality.flagged(photometry.measure(image, masks, positions, area, SETUP), masks)
 
     def measure():
         found = photometry.find(image, catalog.id[index], x, y, SETUP)
-        one = photometry.measure(image, masks, found, exposures.pixel_area(image, x, y), SETUP)
+        not_sky = quality.with_stars(masks, image, found)
+        one = photometry.measure(image, not_sky, found, exposures.pixel_area(image, x, y), SETUP)
         quality.flagged(one, masks)
 
     def sums():

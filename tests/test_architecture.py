@@ -18,7 +18,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
     *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "quality"),
-    *("pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
+    *("iraf", "pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
@@ -30,12 +30,13 @@ HOMES = {
     "matplotlib": {"plots"},
     "argparse": {"commands"},
     "sep": {"photometry", "quality"},
-    "scipy.spatial": {"quality", "alignment", "catalogs"},
+    "scipy.spatial": {"quality", "photometry", "alignment", "catalogs"},
     "photutils": {"catalogs"},
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
+    "distributed": {"pipeline"},
     "runpy": {"settings"},
     "astroquery": {"archive"},
     "requests": {"archive"},
@@ -141,6 +142,7 @@ def hook(event, args):
 sys.addaudithook(hook)
 import wfc3_cte_monitor.commands.run_uvis_external_cte, wfc3_cte_monitor.commands.uvis_external_cte
 assert "astroquery" not in sys.modules and "requests" not in sys.modules, "only who retrieves should wait for them"
+assert "distributed" not in sys.modules, "only who has a cluster should wait for it"
 print([entry for entry in opened if ".pyc" not in entry[1] and "matplotlib" not in entry[1]])
 """
 

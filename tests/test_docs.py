@@ -16,7 +16,7 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
-SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|retrieve|simulate)[^`\n|]*"
+SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|retrieve|simulate|photom_tests)[^`\n|]*"
 NEW_EPOCH = README.split("## A new epoch")[1].split("\n## ")[0]
 
 

@@ -1,6 +1,7 @@
 """Names as the guide spells them; whole files and folders, or nothing."""
 
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -155,7 +156,9 @@ def test_only_what_dead_processes_were_writing_is_swept(tmp_path):
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     kept = [f".{os.getpid()}_a.fits", ".hidden", "1_a.fits", ".a_1"]
-    for name in (*kept, f".{gone.pid}_a_flc.fits", ".99999999999999999999_a.fits"):
+    kept.append(f".{gone.pid}-elsewhere_a.fits")
+    left = f".{gone.pid}-{socket.gethostname().replace('_', '-')}_a_flc.fits"
+    for name in (*kept, left, f".{gone.pid}_a_flc.fits", ".99999999999999999999_a.fits"):
         (tmp_path / name).touch()
     outputs.sweep(tmp_path)
     outputs.sweep(tmp_path / "nowhere")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import erf
 
-from wfc3_cte_monitor import photometry, quality
+from wfc3_cte_monitor import photometry, quality, simulate
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 from wfc3_cte_monitor.records import ChipImage, Flag, PhotometrySetup
 
@@ -43,6 +43,7 @@ def measure(image, x, y, *, cosmic_ray=None, start=0.0, max_shift=1.5, area=1.0,
     masks = quality.pixel_masks(image, bad_bits, cosmic_ray)
     setup = PhotometrySetup((3.0, 5.0, 10.0), (12.0, 20.0), max_shift)
     positions = photometry.find(image, np.arange(len(x)), np.asarray(x) + start, np.asarray(y), setup)
+    masks = quality.with_stars(masks, image, positions)
     measured = photometry.measure(image, masks, positions, np.full(len(x), area), setup)
     return quality.flagged(measured, masks)
 
@@ -80,19 +81,28 @@ def test_background_is_all_that_the_charge_met():
     np.testing.assert_allclose(result.background, 14.5, atol=1e-3)
 
 
-@pytest.mark.parametrize(("sky", "flux"), [(2.0, 400.0), (2.0, 5000.0), (30.0, 1000.0)])
-def test_errors_are_true(sky, flux):
+@pytest.mark.parametrize(
+    ("sky", "removed", "flux"),
+    [(2.0, 0.0, 400.0), (2.0, 0.0, 5000.0), (2.0, 0.0, 50000.0), (30.0, 0.0, 1000.0)]
+    + [(2.0, 12.0, 400.0), (2.0, 116.0, 1000.0), (15.0, 12.0, 20000.0)],
+)
+def test_errors_are_true(sky, removed, flux):
+    """Post-flash and dark are gone from the image, but not their noise."""
     x, y = grid()
     rng = np.random.default_rng(2)
-    model = draw(x, y, np.full(len(x), flux)) + sky
+    model = draw(x, y, np.full(len(x), flux)) + sky + removed
     fluxes, errors = [], []
     for _ in range(30):
-        result = measure(chip_image(rng.poisson(model) + rng.normal(0, 3.1, SHAPE)), x, y)
-        fluxes.append(result.flux[0])
-        errors.append(result.flux_err[0])
+        result = measure(chip_image(rng.poisson(model) + rng.normal(0, 3.1, SHAPE) - removed), x, y)
+        fluxes.append(result.flux)
+        errors.append(result.flux_err)
     pulls = (np.array(fluxes) - np.mean(fluxes, axis=0)) / np.array(errors)
-    assert 0.9 < np.std(pulls) * np.sqrt(30 / 29) < 1.1
-    assert abs(np.mean(fluxes) / (flux * expected_share(3.0)) - 1) < 0.01
+    width = np.std(pulls, axis=(0, 2)) * np.sqrt(30 / 29)
+    assert (np.abs(width - 1) < 0.1).all(), width
+    share = np.array([expected_share(radius) for radius in (3.0, 5.0, 10.0)])
+    # The mean over stars and images: within its own error or a per cent.
+    mean_error = np.mean(errors, axis=(0, 2)) / np.sqrt(30 * len(x))
+    assert (np.abs(np.mean(fluxes, axis=(0, 2)) - flux * share) < 0.01 * flux + 3 * mean_error).all()
 
 
 def test_sky_ignores_neighbours_and_hits():
@@ -189,6 +199,44 @@ def test_a_star_that_is_not_there_stays_where_the_catalogue_has_it():
     assert np.isnan(result.positions.shift[0])
 
 
+def test_centres_do_not_depend_on_the_place_in_the_pixel():
+    """Brighter than any noise; the start is one pixel off, anywhere around the star."""
+    x, y = grid(spacing=10)
+    angle = np.linspace(0, 40, len(x))
+    data = np.ascontiguousarray(draw(x, y, np.full(len(x), 1e7)), np.float32)
+    xc, yc, centred = photometry.centroids(data, x - 1 + np.cos(angle), y - 1 + np.sin(angle), 1.5)
+    assert centred.all()
+    np.testing.assert_allclose(np.stack([xc + 1, yc + 1]), np.stack([x, y]), atol=0.008)
+
+
+def test_every_isolated_star_above_20_sigma_is_centred():
+    """FWHM 1.8 px once in the pixels, sky 15 e-/px: 20 sigma in 3 px is about 800 e-."""
+    x, y = grid(spacing=10)
+    rng = np.random.default_rng(6)
+    noisy = rng.poisson(draw(x, y, np.full(len(x), 800.0)) + 15.0) + rng.normal(0, 3.1, SHAPE)
+    angle = rng.uniform(0, 2 * np.pi, len(x))
+    xc, yc, centred = photometry.centroids(noisy.astype(np.float32), x - 1 + np.cos(angle), y - 1 + np.sin(angle), 1.5)
+    assert centred.all()
+    assert np.sqrt(np.mean((xc + 1 - x) ** 2)) < 0.06
+    assert np.sqrt(np.mean((yc + 1 - y) ** 2)) < 0.06
+
+
+def test_a_star_that_falls_onto_its_neighbour_goes_back_to_the_catalogue():
+    """All starts are 1 px off, towards the neighbour as seen from the fainter star."""
+    x, y = np.array([100.0, 102.2]), np.array([100.0, 100.0])
+    result = measure(chip_image(draw(x, y, [500.0, 10000.0]) + 2.0), x, y, start=1.0)
+    np.testing.assert_array_equal(flag_at(result, Flag.NOT_CENTRED)[0], [True, False])
+    assert result.positions.x[0] == 101.0
+    assert result.positions.x[1] == pytest.approx(102.2, abs=0.03)
+
+
+def test_stars_off_the_chip_are_not_centred_and_stop_nothing():
+    x, y = np.array([-30.0, 0.4, 100.0, np.nan, 450.0]), np.array([100.0, 2.0, 100.0, 50.0, 900.0])
+    data = np.ascontiguousarray(draw(100.3, 100.2, 5000.0), np.float32)
+    _, _, centred = photometry.centroids(data, x - 1, y - 1, 1.5)
+    np.testing.assert_array_equal(centred, [False, False, True, False, False])
+
+
 def test_the_light_of_neighbours_is_flagged_on_the_fainter_star():
     x, y = np.array([100.0, 104.0, 200.0, 230.0]), np.array([100.0, 100.0, 100.0, 100.0])
     result = measure(chip_image(draw(x, y, [500.0, 20000.0, 500.0, 20000.0])), x, y)
@@ -215,3 +263,29 @@ def test_hits_are_found_and_star_cores_are_not():
     near = hit & ~truth
     touched = [near[int(b) - 3 : int(b) + 2, int(a) - 3 : int(a) + 2].any() for a, b in zip(x, y, strict=True)]
     assert np.mean(touched) < 0.05
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("exptime", "flashlvl"), [(60.0, 0.0), (350.0, 0.0), (350.0, 12.0), (350.0, 116.0)])
+def test_errors_are_true_on_simulated_exposures(exptime, flashlvl):
+    """Fifteen exposures of one field that differ in nothing but their noise; bright and faint stars apart."""
+    exposure = simulate.PlannedExposure(12379, "01", 1, 55600.0, "ngc6791", exptime=exptime, flashlvl=flashlvl)
+    effects = simulate.Effects(cosmic_rays=False, bad_pixels=False, saturation=False)
+    cluster = simulate.make_cluster("ngc6791", seed=1)
+    stars = simulate.stars_on_chip(exposure, cluster, 2, ctecorr=False, n_columns=128, loss=True)
+    keep = (stars.x > 12) & (stars.x < 116) & (stars.y > 12) & (stars.y < 2040)
+    x, y = stars.x[keep], stars.y[keep]
+    fluxes, errors, bad = [], [], np.zeros((3, len(x)), bool)
+    for seed in range(15):
+        hdus = simulate.simulate_exposure(exposure, cluster, seed=seed, n_columns=128, effects=effects)
+        result = measure(chip_image(hdus[1].data), x, y)
+        fluxes.append(result.flux)
+        errors.append(result.flux_err)
+        bad |= result.flags != 0
+    pulls = (np.array(fluxes) - np.mean(fluxes, axis=0)) / np.array(errors) * np.sqrt(15 / 14)
+    brightness = np.mean(fluxes, axis=0)[0]
+    for k in range(3):
+        for lo, hi in ((250, 1000), (1000, 60000)):
+            chosen = ~bad[k] & (brightness >= lo) & (brightness < hi)
+            assert chosen.sum() >= 10
+            assert 0.9 < np.std(pulls[:, k, chosen]) < 1.1, (k, lo, chosen.sum())

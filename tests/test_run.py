@@ -438,7 +438,6 @@ def test_only_y_and_n_are_answers(config, tmp_path, flag, answer):
     ("arguments", "words"),
     [
         (["--pr", "180"], "--pr 180"),
-        (["--pr", "all", "--irafphot", "y"], "--irafphot y"),
         (["--pr", "11665"], "--pr 11665: not in program_list"),
         (["--pr", "newest"], "--pr newest"),
         (["--pr", "-1"], "--pr"),
@@ -472,7 +471,7 @@ def test_jobs_is_a_whole_number_above_0(config, jobs):
     assert "argument --jobs" in outcome.err
 
 
-@pytest.mark.parametrize("arguments", [["--pr", "180"], ["--pr", "all", "--irafphot", "y"]])
+@pytest.mark.parametrize("arguments", [["--pr", "180"]])
 def test_what_comes_later_answers_in_one_line(config, arguments):
     outcome = run(config, *arguments)
     assert (outcome.code, outcome.out, len(outcome.err.splitlines())) == (2, "", 1)

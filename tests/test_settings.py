@@ -11,7 +11,7 @@ from wfc3_cte_monitor.records import Expectation, FluxBin
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, Settings, find_config, read_settings
 from wfc3_cte_monitor.tables import shipped_file
 
-NAMES = [field.name for field in fields(Settings) if field.name != "config_file"]
+NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine")]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "mast_server"}
 OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")

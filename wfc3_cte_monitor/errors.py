@@ -11,6 +11,9 @@ __all__ = [
     "NotEnoughPointsError",
     "UndeterminedFitError",
     "AlignmentError",
+    "IrafError",
+    "ClusterError",
+    "KilledWorkError",
 ]
 
 
@@ -95,5 +98,22 @@ class UndeterminedFitError(MonitorError):
         return f"the points determine {self.rank} of {self.n_terms} coefficients"
 
 
+class IrafError(MonitorError):
+    """IRAF's task failed; the message has its own words."""
+
+
 class AlignmentError(MonitorError):
     """drizzlepac broke off; the message is its own."""
+
+
+class ClusterError(MonitorError):
+    """The cluster that should do the work cannot be reached, cannot do it, or is gone."""
+
+
+class KilledWorkError(Exception):
+    """A piece of work, whichever it is, whose process is killed each time."""
+
+    def __str__(self):
+        return (
+            "the process that worked on it was killed, and again when nothing else was done beside it (out of memory?)"
+        )

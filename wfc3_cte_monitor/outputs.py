@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -230,7 +231,8 @@ def write_table(table, path):
 
 def replace_file(path, write):
     """Let `write(new_path)` write a file that then takes the place of `path` in one step."""
-    new = path.with_name(f".{os.getpid()}_{path.name}")
+    # With the host: workers of a cluster write to the same folders, and in containers their process ids are alike.
+    new = path.with_name(f".{os.getpid()}-{_host()}_{path.name}")
     try:
         write(new)
         new.replace(path)
@@ -247,9 +249,13 @@ def sweep(folder):
         It need not exist.
     """
     for path in folder.glob(".[0-9]*_*"):
-        pid = path.name[1:].partition("_")[0]
-        if pid.isdigit() and not _is_running(int(pid)):
+        pid, _, host = path.name[1:].partition("_")[0].partition("-")
+        if pid.isdigit() and host in ("", _host()) and not _is_running(int(pid)):
             path.unlink(missing_ok=True)
+
+
+def _host():
+    return socket.gethostname().replace("_", "-")
 
 
 def _is_running(pid):
@@ -264,9 +270,9 @@ def _is_running(pid):
 
 
 def positions_table(positions, ra, dec, meta):
-    """The .coo table: id, x, y [1-based px], ra, dec [deg], shift [px]."""
+    """The .coo table: x, y [1-based px], id, ra, dec [deg], shift [px]; IRAF can read it, too."""
     table = Table(
-        {"id": positions.id, "x": positions.x, "y": positions.y, "ra": ra, "dec": dec, "shift": positions.shift},
+        {"x": positions.x, "y": positions.y, "id": positions.id, "ra": ra, "dec": dec, "shift": positions.shift},
         units={"x": "pix", "y": "pix", "ra": "deg", "dec": "deg", "shift": "pix"},
         meta={**meta, "convention": "x, y: the centre of the first pixel is (1, 1); shift NaN: not recentred"},
     )

@@ -6,14 +6,33 @@ Inside this module positions are 0-based; they are converted where they come in 
 
 import numpy as np
 import sep
+from scipy.spatial import cKDTree
+from scipy.special import erf
 
 from wfc3_cte_monitor.records import Photometry, StarPositions
 from wfc3_cte_monitor.uvis import one_based, zero_based
 
-__all__ = ["find", "measure", "centroids", "annulus_sky"]
+__all__ = ["HOW", "find", "measure", "centroids", "annulus_sky"]
+
+HOW = {
+    "sky": "catalogue stars and bad pixels masked, mean clipped at 3 sigma about the median",
+    "recentred": "Gaussian fitted to 5 x 5 pixels",
+}
+"""For the head of a coefficient file."""
 
 FWHM = 1.8
 """Of the UVIS point-spread function [px]."""
+
+_STAMP = np.arange(-2, 3)
+"""Pixels of the fit of a centre, in x and in y."""
+_CORE_SIGMA = 0.72
+"""Of the UVIS point-spread function before the pixels blur it to its FWHM [px]."""
+_WEIGHT_SIGMA = 2.0
+"""How fast a pixel's say falls with its distance from the centre [px]."""
+_CENTRE_STEPS = 15
+_CENTRE_TOLERANCE = 1e-3
+_LARGEST_STEP = 0.5
+"""[px]"""
 
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
@@ -64,40 +83,35 @@ def measure(image, masks, positions, area, setup):
 
     Notes
     -----
-    Apertures weight a pixel by the exact part of it that they cover. The standard error of a flux F from the sum of
-    A pixels, with the sky's scatter s of N pixels, is that of its photons, of the pixels under it, and of the sky
-    that was subtracted: sqrt(F + A s^2 + A^2 s^2 / N).
+    Apertures weight a pixel by the exact part of it that they cover.
     """
     data, x, y = _finite(image.data), zero_based(positions.x), zero_based(positions.y)
-    sky, sky_std, n_sky = annulus_sky(data, masks.any | _star_mask(data, x, y), x, y, *setup.sky_annulus)
+    sky, sky_std, n_sky = annulus_sky(data, masks.not_sky, x, y, *setup.sky_annulus)
     radii = np.asarray(setup.aprads, dtype=float)
-    pixels = np.pi * radii[:, None] ** 2
-    counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - pixels * sky
-    variance = np.maximum(counts, 0) + pixels * sky_std**2 * (1 + pixels / np.maximum(n_sky, 1))
-    flux, flux_err = counts * area, np.sqrt(variance) * area
-    return Photometry(
-        positions=positions,
-        aprads=setup.aprads,
-        flux=flux,
-        flux_err=flux_err,
-        flags=np.zeros(flux.shape, dtype=int),
-        sky=sky,
-        sky_std=sky_std,
-        n_sky=n_sky,
-        background=sky + image.background_removed,
+    n_pixels = np.pi * radii[:, None] ** 2
+    counts = np.stack([_aperture_sums(data, x, y, radius) for radius in radii]) - n_pixels * sky
+    return Photometry.of_counts(
+        positions,
+        setup.aprads,
+        counts,
+        n_pixels,
+        sky=(sky, sky_std, n_sky),
+        area=area,
+        background_removed=image.background_removed,
     )
 
 
 def _finite(data):
     """sep reads whole pixels even where they are masked, and a NaN would spoil the sum."""
-    return np.where(np.isfinite(data), data, np.float32(0))
+    finite = np.isfinite(data)
+    return data if finite.all() else np.where(finite, data, np.float32(0))
 
 
 # ---- Centroids -------------------------------------------------------------------------------------------------------
 
 
 def centroids(data, x, y, max_shift):
-    """Windowed centroids, the window being as wide as the star (Bertin & Arnouts' XWIN_IMAGE).
+    """Centres of a pixel-integrated Gaussian of fixed width, fitted to 5 x 5 pixels by Gauss-Newton steps.
 
     Parameters
     ----------
@@ -113,27 +127,90 @@ def centroids(data, x, y, max_shift):
     x, y : ndarray, shape (n,)
         The first guess where the centroid failed.
     centred : ndarray of bool, shape (n,)
+        False also for a star that fell onto a neighbour of the catalogue.
+
+    Notes
+    -----
+    A step solves d = A g + b + A (dg/dx sx + dg/dy sy) for A, b, A sx, A sy, all stars at once; pixels count by a
+    Gaussian about the present centre, so that neighbours pull less. docs/photometry.md has the comparison that it won.
     """
-    if not len(x):
-        return x, y, np.empty(0, dtype=bool)
-    level = np.float32(np.median(data[::7, ::7]))
-    xc, yc, failed = sep.winpos(data - level, x, y, FWHM / 2.3548)
-    # The shift is limited by its square: NaN compares false and so counts as failed.
-    centred = (failed == 0) & ((xc - x) ** 2 + (yc - y) ** 2 <= max_shift**2)
+    xc, yc = np.array(x, dtype=float), np.array(y, dtype=float)
+    centred = np.zeros(len(xc), dtype=bool)
+    column, row = _stamp_centre(xc, data.shape[1]), _stamp_centre(yc, data.shape[0])
+    active = np.flatnonzero(_on_stamp(xc, column) & _on_stamp(yc, row))
+    for _ in range(_CENTRE_STEPS):
+        column[active] = _followed(column[active], xc[active], data.shape[1])
+        row[active] = _followed(row[active], yc[active], data.shape[0])
+        active = active[_on_stamp(xc[active], column[active]) & _on_stamp(yc[active], row[active])]
+        if not active.size:
+            break
+        step, light = _centre_step(data, xc[active], yc[active], column[active], row[active])
+        xc[active] += step[:, 0]
+        yc[active] += step[:, 1]
+        still = np.hypot(*step.T) < _CENTRE_TOLERANCE
+        centred[active] = light & still
+        active = active[light & ~still]
+    centred &= (xc - x) ** 2 + (yc - y) ** 2 <= max_shift**2
+    centred &= ~_fallen(x, y, xc, yc, centred, max_shift)
     return np.where(centred, xc, x), np.where(centred, yc, y), centred
 
 
+def _stamp_centre(position, size):
+    """The pixel of a position, away from the rim of the chip so that the stamp is whole; 0 where there is none."""
+    pixel = np.rint(np.nan_to_num(position, nan=0.0)).astype(int)
+    return np.clip(pixel, _STAMP[-1], size - 1 - _STAMP[-1])
+
+
+def _followed(pixel, position, size):
+    """The stamp moves only when the centre has clearly left its pixel: else two stamps could take turns for ever."""
+    return np.where(np.abs(position - pixel) > 0.7, _stamp_centre(position, size), pixel)
+
+
+def _on_stamp(position, pixel):
+    return np.abs(position - pixel) <= _STAMP[-1] + 0.5
+
+
+def _centre_step(data, x, y, column, row):
+    """Next step (x, y), shape (n, 2), and whether there is a star at all: a positive amplitude."""
+    stamps = data[row[:, None, None] + _STAMP[:, None], column[:, None, None] + _STAMP]
+    in_x, gram_x = _line_basis(x - column)
+    in_y, gram_y = _line_basis(y - row)
+    # Of star, d/dx, d/dy and sky, each is a product of one line function in y and one in x: (0) star, (1) slope, (2) 1.
+    of_y, of_x = np.array([0, 0, 1, 2]), np.array([0, 1, 0, 2])
+    normal = gram_y[:, of_y[:, None], of_y] * gram_x[:, of_x[:, None], of_x]
+    right = (in_y @ stamps @ in_x.transpose(0, 2, 1))[:, of_y, of_x]
+    amplitude, dx, dy, _ = np.linalg.solve(normal, right[..., None])[..., 0].T
+    light = amplitude > 0
+    step = np.stack([dx, dy], axis=1) / np.where(light, amplitude, np.inf)[:, None]
+    return np.clip(step, -_LARGEST_STEP, _LARGEST_STEP), light
+
+
+def _line_basis(centre):
+    """Star, its derivative and 1 along a line of pixels, weighted: shape (n, 3, 5); and their products, (n, 3, 3)."""
+    offset = _STAMP - centre[:, None]
+    edges = np.concatenate([offset - 0.5, offset[:, -1:] + 0.5], axis=1) / (np.sqrt(2.0) * _CORE_SIGMA)
+    density = np.exp(-(edges**2)) / (np.sqrt(2.0 * np.pi) * _CORE_SIGMA)
+    basis = np.stack([np.diff(erf(edges), axis=1) / 2, -np.diff(density, axis=1), np.ones_like(offset)], axis=1)
+    weighted = basis * np.exp(-0.5 * (offset / _WEIGHT_SIGMA) ** 2)[:, None, :]
+    return weighted, np.einsum("nai,nbi->nab", weighted, basis)
+
+
+def _fallen(x, y, xc, yc, centred, max_shift):
+    """Stars that share the centre of a neighbour: of two that came to less than half their distance, who moved more."""
+    fallen = np.zeros(len(xc), dtype=bool)
+    index = np.flatnonzero(centred)
+    if index.size < 2:
+        return fallen
+    tree = cKDTree(np.stack([xc[index], yc[index]], axis=1))
+    first, second = index[tree.query_pairs(2 * max_shift, output_type="ndarray")].T
+    after = np.hypot(xc[first] - xc[second], yc[first] - yc[second])
+    close = after < 0.5 * np.hypot(x[first] - x[second], y[first] - y[second])
+    shift = np.hypot(xc - x, yc - y)
+    fallen[np.where(shift[first] > shift[second], first, second)[close]] = True
+    return fallen
+
+
 # ---- Sky -------------------------------------------------------------------------------------------------------------
-
-
-def _star_mask(data, x, y):
-    """The pixels in which a star of the catalogue outshines the sky: they tell nothing about it."""
-    level = float(np.median(data[::7, ::7]))
-    flux = np.clip(_aperture_sums(data, x, y, 3.0) - np.pi * 9.0 * level, 0, None)
-    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, 30.0)
-    mask = np.zeros(data.shape, dtype=bool)
-    sep.mask_ellipse(mask, x, y, 1.0, 1.0, 0.0, radius)
-    return mask
 
 
 def annulus_sky(data, masked, x, y, inner, outer):
@@ -158,11 +235,12 @@ def annulus_sky(data, masked, x, y, inner, outer):
     n_pixels : ndarray of int, shape (n,)
     """
     border = int(np.ceil(outer)) + 1
-    padded = np.pad(np.where(masked, np.float32(np.nan), data), border, constant_values=np.nan)
+    padded = np.full((data.shape[0] + 2 * border, data.shape[1] + 2 * border), np.float32(np.nan))
+    np.copyto(padded[border:-border, border:-border], data, where=~masked)
     offsets = _annulus_offsets(inner, outer) @ (padded.shape[1], 1)
     column, row = np.rint(x).astype(int) + border, np.rint(y).astype(int) + border
     centre = row * padded.shape[1] + column
-    chunks = [_clipped_mean(padded.ravel()[c[:, None] + offsets]) for c in _chunks(centre)]
+    chunks = [_clipped_mean(padded.ravel().take(c[:, None] + offsets)) for c in _chunks(centre)]
     if not chunks:
         return np.empty(0), np.empty(0), np.empty(0, dtype=int)
     return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
@@ -183,18 +261,19 @@ def _annulus_offsets(inner, outer):
 def _clipped_mean(pixels):
     """Clipped mean, scatter and number of each row of `pixels`, where NaN is no pixel.
 
-    Sorted once, a row's pixels within any limits are a slice, so that means come from cumulative sums.
+    Sorted once, a row's pixels within any limits are a slice: limits are found by bisection, and means come from
+    cumulative sums.
     """
     ordered = np.sort(pixels, axis=1)
     first, last = np.zeros(len(ordered), dtype=int), np.count_nonzero(np.isfinite(ordered), axis=1)
-    values = np.nan_to_num(ordered, nan=0.0).astype(float)
-    sums, squares = _cumulative(values), _cumulative(values**2)
+    values = np.nan_to_num(ordered, nan=0.0)
+    sums, squares = _cumulative(values), _cumulative(np.square(values, dtype=float))
     for _ in range(_CLIP_ITERATIONS):
-        mean, std = _slice_moments(sums, squares, first, last)
+        _, std = _slice_moments(sums, squares, first, last)
         median = _slice_median(values, first, last)
         low, high = (median + sign * _CLIP_SIGMA * std for sign in (-1, 1))
-        new_first = np.maximum(first, np.count_nonzero(ordered < low[:, None], axis=1))
-        new_last = np.minimum(last, np.count_nonzero(ordered <= high[:, None], axis=1))
+        new_first = _bisected(values, low, first, last, np.less)
+        new_last = _bisected(values, high, first, last, np.less_equal)
         if np.array_equal(new_first, first) and np.array_equal(new_last, last):
             break
         first, last = new_first, np.maximum(new_last, new_first)
@@ -202,8 +281,21 @@ def _clipped_mean(pixels):
     return mean, std, last - first
 
 
+def _bisected(ordered, limit, first, last, below):
+    """Where in the slice of each row the values end that are `below` its limit."""
+    low, high, row = first.copy(), last.copy(), np.arange(len(ordered))
+    for _ in range(int(ordered.shape[1]).bit_length()):
+        middle = (low + high) // 2
+        go_up = (low < high) & below(ordered[row, np.minimum(middle, ordered.shape[1] - 1)], limit)
+        low, high = np.where(go_up, middle + 1, low), np.where(go_up, high, middle)
+    return low
+
+
 def _cumulative(values):
-    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+    """Sums of the first 0, 1, ... values of each row."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, dtype=float, out=sums[:, 1:])
+    return sums
 
 
 def _slice_moments(sums, squares, first, last):
@@ -217,7 +309,7 @@ def _slice_moments(sums, squares, first, last):
 def _slice_median(values, first, last):
     row, width = np.arange(len(values)), values.shape[1]
     low, high = (first + last - 1) // 2, (first + last) // 2
-    return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)])
+    return 0.5 * (values[row, np.clip(low, 0, width - 1)] + values[row, np.clip(high, 0, width - 1)].astype(float))
 
 
 # ---- Apertures -------------------------------------------------------------------------------------------------------

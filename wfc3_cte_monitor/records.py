@@ -207,10 +207,13 @@ class PixelMasks:
     bad: np.ndarray
     saturated: np.ndarray
     cosmic_ray: np.ndarray
+    star: np.ndarray
+    """Where a star of the catalogue outshines the sky."""
 
     @property
-    def any(self):
-        return self.bad | self.saturated | self.cosmic_ray
+    def not_sky(self):
+        """Pixels that tell nothing of the sky."""
+        return self.bad | self.saturated | self.cosmic_ray | self.star
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,44 @@ class Photometry:
 
     def __len__(self):
         return len(self.positions)
+
+    @classmethod
+    def of_counts(cls, positions, aprads, counts, n_pixels, *, sky, area, background_removed):
+        """The photometry that sky-subtracted sums are, with their errors and without flags.
+
+        The standard error of a flux F from the sum of A pixels, with the sky's scatter s of N pixels, is that of its
+        photons, of the pixels under it, and of the sky that was subtracted: sqrt(F + A s^2 + A^2 s^2 / N).
+
+        Parameters
+        ----------
+        positions : StarPositions
+            Of n stars.
+        aprads : tuple
+            Aperture radii [px].
+        counts : ndarray, shape (n_apertures, n)
+            Sums less the sky, as the image has them [e-].
+        n_pixels : ndarray
+            Area of the apertures; broadcasts with `counts` [px].
+        sky : (ndarray, ndarray, ndarray), each of shape (n,)
+            Local sky [e-/px], scatter of a sky pixel [e-], number of sky pixels.
+        area : ndarray, shape (n,)
+            Area of the pixels under the stars, relative to the one that fluxes are quoted for.
+        background_removed : float
+            See `ChipImage`.
+        """
+        level, std, number = sky
+        variance = np.maximum(counts, 0) + n_pixels * std**2 * (1 + n_pixels / np.maximum(number, 1))
+        return cls(
+            positions=positions,
+            aprads=tuple(aprads),
+            flux=counts * area,
+            flux_err=np.sqrt(variance) * area,
+            flags=np.zeros(counts.shape, dtype=int),
+            sky=level,
+            sky_std=std,
+            n_sky=number,
+            background=level + background_removed,
+        )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
@@ -16,9 +17,11 @@ __all__ = [
     "INTERRUPTED",
     "add_config",
     "add_jobs",
+    "add_scheduler",
     "load_settings",
     "positive_int",
     "positive_number",
+    "scheduler",
     "yes_no",
     "visit",
     "logging_to_terminal",
@@ -51,6 +54,18 @@ def add_jobs(parser):
     )
 
 
+def add_scheduler(parser):
+    """The option for a Dask cluster."""
+    parser.add_argument(
+        "--scheduler",
+        type=scheduler,
+        metavar="ADDRESS",
+        help="extract exposures and draw the figures of pairs on the Dask cluster whose scheduler is at this address, "
+        "such as tcp://host:8786; its workers need this package and must see the folders of the configuration. "
+        "What is left to do here is done by --jobs processes",
+    )
+
+
 def load_settings(args):
     """The `settings.Settings` that the arguments name."""
     return read_settings(find_config(args.config))
@@ -76,6 +91,18 @@ def positive_number(text):
 
 
 positive_number.__name__ = "number"
+
+
+def scheduler(text):
+    """The address of a Dask scheduler."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in ("tcp", "tls") or not parts.hostname or not port or text.rpartition(":")[2] != str(port):
+        raise argparse.ArgumentTypeError(f"must be tcp://host:port or tls://host:port, not {text!r}")
+    return text
 
 
 def visit(text):

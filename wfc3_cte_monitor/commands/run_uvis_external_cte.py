@@ -4,8 +4,9 @@ import argparse
 import sys
 
 from wfc3_cte_monitor import __version__, pipeline
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, visit, yes_no
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, add_scheduler, guarded, load_settings, visit, yes_no
 from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.iraf import require_iraf
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
 
 __all__ = ["main"]
@@ -39,6 +40,7 @@ def parser():
     _add_results(p)
     add_config(p)
     add_jobs(p)
+    add_scheduler(p)
     p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     return p
 
@@ -103,7 +105,12 @@ def _add_steps(p):
         "database; else they are left as they are and the summary counts them",
     )
     p.add_argument(
-        "--irafphot", type=yes_no, default=False, metavar="y|n", help="photometry by IRAF's phot (default n)"
+        "--irafphot",
+        type=yes_no,
+        default=False,
+        metavar="y|n",
+        help="photometry by IRAF's phot (default n), into a database and output folders of its own, whose names end in "
+        "_iraf; with --dophot n figures of that database. Needs Debian's packages iraf and iraf-noao",
     )
     p.add_argument(
         "--maskcr",
@@ -158,8 +165,6 @@ def request_of(args, settings):
     """
     if args.pr == "180":
         raise ConfigurationError("--pr 180: the same-chip set is not built yet, it comes with a later version")
-    if args.irafphot:
-        raise ConfigurationError("--irafphot y: photometry by IRAF is not built yet, it comes with a later version")
     choose_programs(args.pr, settings)  # A wrong name is said before anything is done.
     return pipeline.Request(
         programs=args.pr,
@@ -174,6 +179,7 @@ def request_of(args, settings):
         copy_outputs=args.ao,
         jobs=args.jobs,
         force=args.force,
+        scheduler=args.scheduler,
         maskcr=args.maskcr,
         tweak=args.dotweak,
         adriz=args.doadriz,
@@ -188,7 +194,9 @@ def _chosen(flag, wanted, legal, name):
 
 
 def _run(args):
-    settings = load_settings(args)
+    settings = load_settings(args).of_engine("iraf" if args.irafphot else "python")
+    if args.irafphot and args.dophot:
+        require_iraf()
     summary = pipeline.run(request_of(args, settings), settings)
     print("\n".join(summary.lines()))
     return summary.exit_code

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
-from wfc3_cte_monitor.commands import check_newdata, database, preparation, retrieve, setup
+from wfc3_cte_monitor.commands import check_newdata, database, photom_tests, preparation, retrieve, setup
 from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
@@ -26,6 +26,7 @@ def parser():
     database.add_parsers(commands)
     retrieve.add_parser(commands)
     preparation.add_parsers(commands)
+    photom_tests.add_parser(commands)
     _add_simulate(commands)
     return p
 

@@ -309,6 +309,7 @@ def _measure_one(exposure, path, mask_folder, ra, dec, settings):
         masks = quality.pixel_masks(image, settings.bad_dq_bits, hit)
         setup = replace(settings.photometry_setup, aprads=(_CORE, _APERTURE))
         positions = photometry.find(image, index, x, y, setup)
+        masks = quality.with_stars(masks, image, positions)
         one = quality.flagged(photometry.measure(image, masks, positions, np.ones(index.size), setup), masks)
         rate[index], rate_err[index] = one.flux[1] / exposure.exptime, one.flux_err[1] / exposure.exptime
         flags[index], core[index] = one.flags[1], _core_significance(one)

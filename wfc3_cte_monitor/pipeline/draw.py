@@ -12,6 +12,7 @@ from wfc3_cte_monitor import __version__, outputs
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import epochs
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.engines import engine_of
 from wfc3_cte_monitor.pipeline.measure import nominal_targets
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
@@ -45,7 +46,7 @@ class Drawing:
     fingerprint: str
 
 
-def draw_results(flash_kinds, database, request, settings, staging, summary):
+def draw_results(flash_kinds, database, request, settings, staging, summary, cluster=None):
     """Draw the losses of all epochs for each flash level and kind, and write the coefficients.
 
     Figures that would be made from what those among the newest results were made from are not drawn again.
@@ -64,10 +65,11 @@ def draw_results(flash_kinds, database, request, settings, staging, summary):
     """
     drawings = list(_drawings(flash_kinds, database, settings, staging))
     flashes = {outputs.flash_folder(*kind) for kind in flash_kinds}
-    newest = {flash: outputs.newest_results(settings.path_to_outputs / "finalresults", flash) for flash in flashes}
+    newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
     to_draw = [d for d in drawings if _is_wanted(d, request) and (request.force or not _is_there(d, newest, staging))]
     made_from = {}
-    for drawing, paths, error in progress(in_order(draw, to_draw, request.jobs), len(to_draw), "results"):
+    outcomes = in_order(draw, to_draw, request.jobs, cluster)
+    for drawing, paths, error in progress(outcomes, len(to_draw), "results"):
         if error:
             problem = unexpected(drawing.path.name, error)
             log.error("failed: %s", problem)
@@ -248,7 +250,7 @@ def _curves(points, surfaces):
 
 
 def _coefficient_meta(exposure_set, aperture, mjd, points, settings):
-    past = points["epoch"] <= mjd
+    past, how = points["epoch"] <= mjd, engine_of(settings).HOW
     return {
         "target": exposure_set.target,
         "filter": exposure_set.filter,
@@ -256,9 +258,9 @@ def _coefficient_meta(exposure_set, aperture, mjd, points, settings):
         "flashlvl": f"{exposure_set.flashlvl:g} e-/px",
         "ctecorr": f"{exposure_set.ctecorr} ({'FLC' if exposure_set.ctecorr else 'FLT'})",
         "aperture": f"{aperture:g} px",
-        "sky": f"annulus {settings.sky_annulus[0]:g} to {settings.sky_annulus[1]:g} px, catalogue stars and bad pixels "
-        "masked, mean clipped at 3 sigma about the median",
-        "recentred": f"windowed centroids, at most {settings.max_shift:g} px from the catalogue",
+        "photometry": settings.engine,
+        "sky": f"annulus {settings.sky_annulus[0]:g} to {settings.sky_annulus[1]:g} px, {how['sky']}",
+        "recentred": f"{how['recentred']}, at most {settings.max_shift:g} px from the catalogue",
         "background": f"{np.nanmedian(points['background'][past]):.2f} e-/px (median of sky + MEANFLSH + MEANDARK)",
         "epoch_mjd": f"{mjd:.3f}",
         "programs": " ".join(map(str, np.unique(points["proposid"][past]))),

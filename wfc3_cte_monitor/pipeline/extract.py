@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor import outputs, photometry, quality
+from wfc3_cte_monitor import outputs, quality
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, read_mask
 from wfc3_cte_monitor.database import fileinfo_row
@@ -14,6 +14,7 @@ from wfc3_cte_monitor.errors import CatalogError, MonitorError, UnusableExposure
 from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip
 from wfc3_cte_monitor.matching import stars_on_chip
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.engines import engine_of
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_diagnostic
@@ -103,7 +104,7 @@ def _fill_master_table(target, database, settings, summary):
     return catalog
 
 
-def extract_exposures(exposures, catalogs, database, request, settings, summary):
+def extract_exposures(exposures, catalogs, database, request, settings, summary, cluster=None):
     """Extract exposures in parallel; store each as a whole, in their order."""
     digests = {target: fingerprints.of_catalog(catalog) for target, catalog in catalogs.items()}
     tasks = [
@@ -113,7 +114,7 @@ def extract_exposures(exposures, catalogs, database, request, settings, summary)
     ]
     if request.photometry and not request.force:
         tasks = _without_unchanged(tasks, database, summary)
-    outcomes = in_order(extract, tasks, request.jobs)
+    outcomes = in_order(extract, tasks, request.jobs, cluster)
     for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
         exposure = task.exposure
         try:
@@ -157,7 +158,7 @@ def _without_unchanged(tasks, database, summary):
 
 def _files(exposure, settings):
     """What `extract` writes: .coo, .mag and the picture."""
-    folder = settings.path_to_outputs / "photom" / outputs.flash_folder(exposure.flashlvl, exposure.ctecorr)
+    folder = settings.path_to_photom / outputs.flash_folder(exposure.flashlvl, exposure.ctecorr)
     folder, stem = folder / outputs.set_folder(exposure.set), outputs.exposure_stem(exposure)
     return folder / f"{stem}.coo", folder / f"{stem}.mag", folder / "diagnostics" / f"{stem}.png"
 
@@ -194,7 +195,7 @@ def extract(task):
         return Extraction(None, {}, len(positions))
     outputs.write_table(outputs.photometry_table(measured, meta), mag_path)
     _draw(image, measured, exposure, picture_path)
-    return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path), len(measured))
+    return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path, settings.engine), len(measured))
 
 
 def _find(image, task, meta):
@@ -207,7 +208,7 @@ def _find(image, task, meta):
             f"none of the {len(catalog)} stars of {catalog.target}_master falls on chip {image.chip}; "
             "is it aligned, and is TARGNAME right?",
         )
-    positions = photometry.find(image, catalog.id[index], x, y, task.settings.photometry_setup)
+    positions = engine_of(task.settings).find(image, catalog.id[index], x, y, task.settings.photometry_setup)
     return positions, outputs.positions_table(positions, catalog.ra[index], catalog.dec[index], meta)
 
 
@@ -231,9 +232,9 @@ def _measure(image, positions, settings, mask_path):
     hit = read_mask(mask_path, image.data.shape) if mask_path else find_cosmic_rays(image, ~masks.bad)
     # AstroDrizzle takes hot pixels for hits, too, whose harm ends at the rim of an aperture.
     hit &= ~masks.bad
-    masks = quality.pixel_masks(image, settings.bad_dq_bits, hit)
+    masks = quality.with_stars(quality.pixel_masks(image, settings.bad_dq_bits, hit), image, positions)
     area = pixel_area(image, positions.x, positions.y, settings.path_to_pa_maps)
-    measured = photometry.measure(image, masks, positions, area, settings.photometry_setup)
+    measured = engine_of(settings).measure(image, masks, positions, area, settings.photometry_setup)
     return quality.flagged(measured, masks)
 
 
@@ -276,18 +277,20 @@ def _meta(exposure, image, settings):
         "flashlvl": exposure.flashlvl,
         "ctecorr": exposure.ctecorr,
         "chip": image.chip,
+        "engine": settings.engine,
         "aprads": [float(radius) for radius in settings.aprads],
         "sky_annulus": [float(radius) for radius in settings.sky_annulus],
     }
 
 
-def _fileinfo(mag_path, image, measured, mask_path):
+def _fileinfo(mag_path, image, measured, mask_path, engine):
     corners = footprint(image)
     return {
         "PHOTPATH": str(mag_path.parent),
         "COOFILE": mag_path.with_suffix(".coo").name,
         "MAGFILE": mag_path.name,
         "CHIP": image.chip,
+        "PHOTENGINE": engine,
         "CRMASK": mask_path.name if mask_path else None,
         "MNCLIP_BKGRD": _median(measured.sky),
         "TOTBKGRD": _median(measured.background),

@@ -11,7 +11,7 @@ __all__ = ["of_catalog", "of_exposure", "of_pair", "of_figure"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
-    *("exposures", "matching.py", "photometry.py", "quality.py", "cosmic_rays.py", "records.py", "uvis.py"),
+    *("exposures", "matching.py", "photometry.py", "quality.py", "cosmic_rays.py", "iraf", "records.py", "uvis.py"),
     *("pipeline/extract.py", "pipeline/fingerprints.py"),
 )
 _MEASURES_SLOPES = ("slopes.py", "plots", "records.py", "pipeline/measure.py", "pipeline/fingerprints.py")
@@ -54,6 +54,7 @@ def of_exposure(exposure, catalog, settings, *, maskcr, positions=None):
     return _digest(
         exposure,
         catalog,
+        settings.engine,
         settings.photometry_setup,
         settings.bad_dq_bits,
         settings.path_to_outputs,
@@ -86,10 +87,9 @@ def of_figure(kind, subject, losses, settings):
     losses : `astropy.table.Table`
     settings : `settings.Settings`
     """
-    columns = [losses[name].tobytes() for name in losses.colnames]
-    return _digest(
-        kind, subject, losses.meta, losses.colnames, *columns, settings.photometry_setup, settings.bins, _code(_DRAWS)
-    )
+    table = [losses.meta, losses.colnames, *(losses[name].tobytes() for name in losses.colnames)]
+    how = settings.engine, settings.photometry_setup, settings.bins
+    return _digest(kind, subject, *table, how, _code(_DRAWS))
 
 
 def _state(path):

@@ -46,7 +46,7 @@ def nominal_targets(settings):
     return [target for target in settings.target_list if target != SAME_CHIP_TARGET]
 
 
-def measure_pairs(pairs, database, request, settings, staging, summary):
+def measure_pairs(pairs, database, request, settings, staging, summary, cluster=None):
     """Measure the slopes of pairs, one transaction each; write their files, and figures in parallel.
 
     A pair whose photometry did not change, and whose files are among the newest results, is not measured again.
@@ -69,7 +69,8 @@ def measure_pairs(pairs, database, request, settings, staging, summary):
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
-        for drawing, _, error in progress(in_order(draw_ratio_ypos, drawings, request.jobs), len(drawings), "figures"):
+        outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
+        for drawing, _, error in progress(outcomes, len(drawings), "figures"):
             path = drawing[-1]
             if error:
                 _fail(summary, path.name, error)
@@ -93,7 +94,7 @@ def _changed(pairs, prints, database, request, settings):
     targets = {pair.two.target for pair in pairs}
     stored = {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
     flashes = {_flash_folder(pair) for pair in pairs}
-    newest = {flash: outputs.newest_results(settings.path_to_outputs / "finalresults", flash) for flash in flashes}
+    newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
     suffixes = (".txt", ".png") if "ratio_ypos" in request.plots else (".txt",)
 
     def is_unchanged(pair):
@@ -163,7 +164,7 @@ def _measured(pair, database, settings, path, stars):
     flash, exposure_set = path.parts[-3:-1]
     return {
         "SLOPEFILE": path.name,
-        "SLOPEFILE_PATH": str(settings.path_to_outputs / "finalresults" / flash / outputs.MOST_RECENT / exposure_set),
+        "SLOPEFILE_PATH": str(settings.path_to_finalresults / flash / outputs.MOST_RECENT / exposure_set),
         "BACKGROUND_1": database.background(pair.one.target, pair.one.imagename),
         "BACKGROUND_2": database.background(pair.two.target, pair.two.imagename),
         "NUMSTARS": len(stars.id),

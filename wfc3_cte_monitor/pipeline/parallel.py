@@ -1,32 +1,48 @@
 """Work shared by processes, its results in order, each failure alone."""
 
 import logging
+import pickle
 import sys
+import threading
 import traceback
+from collections import deque
+from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
+from itertools import islice
 
-from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from wfc3_cte_monitor.errors import MonitorError
+from wfc3_cte_monitor.errors import KilledWorkError, MonitorError
+from wfc3_cte_monitor.pipeline.processes import Processes
 
 __all__ = ["in_order", "progress"]
 
 log = logging.getLogger(__name__)
 _package_log = logging.getLogger("wfc3_cte_monitor")
 
+_AHEAD = 3
+"""Tasks per worker that are under way or whose results wait to be taken: enough that none is idle while one task is
+slow, and no more, since a slow writer must not have the results of all the others pile up."""
 
-def in_order(function, tasks, jobs):
-    """Call a function for each task, in `jobs` processes.
+_one_at_a_time = threading.RLock()
+"""A worker of a cluster may have several threads; neither the log's handlers nor matplotlib can be shared by them."""
 
-    The processes are joblib's, which import neither the caller's script nor an open database connection.
+
+def in_order(function, tasks, jobs, cluster=None):
+    """Call a function for each task, in `jobs` processes or by the workers of a cluster.
+
+    A worker that is killed takes nothing along: what it was at is done again, one task at a time, because nobody
+    knows which of them was to blame; one that kills its worker again is that task's failure.
 
     Parameters
     ----------
     function : callable
-        Of one argument; for more than one job it and its results must be picklable.
+        Of one argument; for more than one job, and for a cluster, it and its results must be picklable.
     tasks : sequence
     jobs : int
+        Of no meaning where there is a cluster.
+    cluster : `pipeline.cluster.Cluster`, optional
 
     Yields
     ------
@@ -34,29 +50,102 @@ def in_order(function, tasks, jobs):
         In the order of the tasks, whatever finished first. One of result and error is None. What the function
         logs is logged here.
     """
-    # Large arguments are not worth a shared memory map here, whose files would outlive a killed run.
-    pool = Parallel(n_jobs=min(jobs, len(tasks)) or 1, return_as="generator", max_nbytes=None)
-    outcomes = pool(delayed(partial(_guarded, function))(task) for task in tasks)
+    call, jobs = partial(_guarded, function), min(jobs, len(tasks))
+    pool = cluster or Processes(jobs)
+    outcomes = _by_pool(partial(_packed, call), tasks, pool) if cluster or jobs > 1 else map(call, tasks)
     for task, (result, error, records) in zip(tasks, outcomes, strict=True):
         for record in records:
             _package_log.handle(record)
         yield task, result, error
 
 
+def _by_pool(call, tasks, pool):
+    """The outcomes of the tasks, in their order."""
+    with closing(pool):
+        left, ahead = iter(tasks), deque()
+        while True:
+            ahead.extend((task, pool.submit(call, task)) for task in islice(left, max(_room(pool, ahead), 0)))
+            if not ahead:
+                return
+            task, future = ahead.popleft()
+            try:
+                outcome = _outcome(pool, future)
+            except pool.killed:
+                ahead.appendleft((task, future))
+                ahead = deque(_each_alone(call, ahead, pool))
+            else:
+                yield outcome
+
+
+def _room(pool, ahead):
+    return _AHEAD * pool.size - len(ahead)
+
+
+def _outcome(pool, future):
+    try:
+        return pickle.loads(pool.result(future))
+    except (MonitorError, *pool.killed):
+        raise
+    except Exception as error:  # such as a task that cannot travel
+        return None, error, []
+
+
+def _each_alone(call, ahead, pool):
+    """Tasks under way when a worker was killed, all of them done: (task, finished future)."""
+    lost = [(task, future) for task, future in ahead if _is_killed(pool, future)]
+    log.warning("a worker process was killed; what it may have been at is done again, one by one (%d)", len(lost))
+    again = {id(future): _alone(call, task, pool) for task, future in lost}
+    return [(task, again.get(id(future), future)) for task, future in ahead]
+
+
+def _is_killed(pool, future):
+    """Whether a task was lost with its worker; waits until that is known."""
+    try:
+        _outcome(pool, future)
+    except pool.killed:
+        return True
+    return False
+
+
+def _alone(call, task, pool):
+    future = pool.submit(call, task)
+    if _is_killed(pool, future):
+        future = Future()
+        future.set_result(pickle.dumps((None, KilledWorkError(), [])))
+    return future
+
+
+def _packed(call, task):
+    """The outcome as bytes: whatever cannot travel is found out here, where it is one task's failure.
+
+    A pool that is left to pack it may break on what it cannot pack or, a Dask worker, never answer.
+    """
+    result, error, records = call(task)
+    if error:
+        # Endless recursion has a traceback that is too deep to travel; the log has it.
+        error.__traceback__ = error.__cause__ = error.__context__ = None
+    try:
+        return pickle.dumps((result, error, records))
+    except Exception as problem:
+        what = error or problem
+        return pickle.dumps((None, RuntimeError(f"{type(what).__name__}: {what}"), records))
+
+
 def _guarded(function, task):
     """(result, None, log records) or (None, error, log records)."""
     keeper = _Keeper()
-    handlers, _package_log.handlers = _package_log.handlers, [keeper]
-    _package_log.setLevel(logging.DEBUG)
-    try:
-        return function(task), None, keeper.records
-    except MonitorError as error:
-        return None, error, keeper.records
-    except Exception as error:  # one exposure's trouble must not stop the others
-        log.debug("unforeseen: %s", traceback.format_exc())
-        return None, error, keeper.records
-    finally:
-        _package_log.handlers = handlers
+    with _one_at_a_time:
+        handlers, _package_log.handlers = _package_log.handlers, [keeper]
+        _package_log.setLevel(logging.DEBUG)
+        try:
+            return function(task), None, keeper.records
+        except MonitorError as error:
+            return None, error, keeper.records
+        except Exception as error:  # one exposure's trouble must not stop the others
+            log.debug("unforeseen: %s", traceback.format_exc())
+            return None, error, keeper.records
+        finally:
+            _package_log.handlers = handlers
 
 
 class _Keeper(logging.Handler):

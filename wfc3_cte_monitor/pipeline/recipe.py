@@ -10,6 +10,7 @@ from pathlib import Path
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.pipeline.align import align_newdata
+from wfc3_cte_monitor.pipeline.cluster import connected
 from wfc3_cte_monitor.pipeline.draw import draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
@@ -37,37 +38,50 @@ def run(request, settings):
 
     Raises
     ------
-    ConfigurationError, DatabaseError
-        An output folder cannot be written, or the database cannot be used. What concerns single exposures is in
-        the summary.
+    ConfigurationError, DatabaseError, ClusterError
+        An output folder cannot be written, or the database or the cluster cannot be used. What concerns single
+        exposures is in the summary.
     """
-    for name in ("finalresults", "photom", "tempfiles", "logs"):
+    with connected(request.scheduler) as cluster:
+        _make_folders(request, settings)
+        timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+        with _log_file(settings.path_to_outputs / "logs", timestamp) as log_file:
+            if cluster:
+                cluster.check(settings)
+            return _run(request, settings, Summary(log_file), timestamp, cluster)
+
+
+def _make_folders(request, settings):
+    for name in ("tempfiles", "logs"):
         outputs.make_folder(settings.path_to_outputs / name)
+    for folder in (settings.path_to_finalresults, settings.path_to_photom):
+        outputs.make_folder(folder)
     if request.copy_outputs and settings.path_to_automated_outputs:
         outputs.make_folder(settings.path_to_automated_outputs)
-    timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-    with _log_file(settings.path_to_outputs / "logs", timestamp) as log_file, _database(settings) as database:
-        summary = Summary(log_file)
+
+
+def _run(request, settings, summary, timestamp, cluster):
+    with _database(settings) as database:
         with nullcontext() if request.insert else database.rehearsal():
-            _follow_recipe(request, settings, database, timestamp, summary)
+            _follow_recipe(request, settings, database, timestamp, summary, cluster)
         for line in summary.lines():
             log.debug(line)
     return summary
 
 
-def _follow_recipe(request, settings, database, timestamp, summary):
+def _follow_recipe(request, settings, database, timestamp, summary, cluster):
     request = take_in_newdata(request, settings, summary)
     exposures = select_exposures(request, settings, summary)
     forget_rejected(database, summary, settings)
     if request.find or request.photometry:
         catalogs = master_catalogs(sorted({e.target for e in exposures}), database, settings, summary)
-        extract_exposures(exposures, catalogs, database, request, settings, summary)
+        extract_exposures(exposures, catalogs, database, request, settings, summary, cluster)
     pairs = find_pairs(database, request, settings, summary)
     with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles") as folder:
         staging = Path(folder)
-        made_from = measure_pairs(pairs, database, request, settings, staging, summary)
+        made_from = measure_pairs(pairs, database, request, settings, staging, summary, cluster)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
-        drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary)
+        drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary, cluster)
         keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
     if not summary.found:
@@ -111,7 +125,7 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
     """
     of_pairs = {value for target in settings.target_list for value in database.result_fingerprints(target).values()}
     for flash in {outputs.flash_folder(*kind) for kind in flash_kinds}:
-        newest = outputs.newest_results(settings.path_to_outputs / "finalresults", flash)
+        newest = outputs.newest_results(settings.path_to_finalresults, flash)
         folder = staging / flash
         folder.mkdir(exist_ok=True)
         own = {path.relative_to(folder).as_posix(): v for path, v in made_from.items() if folder in path.parents}
@@ -121,7 +135,7 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
 def publish(staging, timestamp, request, settings, summary):
     """Put the results to their places; where that fails the summary of what was measured must not be lost."""
     try:
-        summary.folders = outputs.publish(staging, settings.path_to_outputs / "finalresults", timestamp)
+        summary.folders = outputs.publish(staging, settings.path_to_finalresults, timestamp)
         if request.copy_outputs and settings.path_to_automated_outputs:
             outputs.copy_tree(summary.folders, settings.path_to_automated_outputs)
     except OSError as error:

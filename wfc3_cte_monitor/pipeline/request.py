@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
 
 __all__ = ["Request", "Summary", "PLOTS"]
 
@@ -39,6 +39,8 @@ class Request:
     jobs: int = 1
     force: bool = False
     """Do again what is unchanged."""
+    scheduler: str | None = None
+    """Address of the Dask scheduler whose workers extract and draw; None: this machine does."""
     maskcr: bool = True
     """Use AstroDrizzle's cosmic-ray masks where there are any."""
     tweak: bool = True
@@ -145,4 +147,6 @@ def _names(names, most=6):
 
 def unexpected(name, error):
     """An error that nobody foresaw, as one line."""
+    if isinstance(error, KilledWorkError):
+        return UnusableExposureError(name, str(error))
     return UnusableExposureError(name, f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -8,6 +8,7 @@ and its function never compete for one name.
 from wfc3_cte_monitor.plots.cte_logflux import plot_cte_logflux
 from wfc3_cte_monitor.plots.cte_time import plot_cte_time
 from wfc3_cte_monitor.plots.diagnostic import plot_diagnostic
+from wfc3_cte_monitor.plots.photom_tests import plot_photom_tests
 from wfc3_cte_monitor.plots.ratio_ypos import plot_ratio_ypos
 
-__all__ = ["plot_cte_logflux", "plot_cte_time", "plot_diagnostic", "plot_ratio_ypos"]
+__all__ = ["plot_cte_logflux", "plot_cte_time", "plot_diagnostic", "plot_photom_tests", "plot_ratio_ypos"]

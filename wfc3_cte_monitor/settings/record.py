@@ -1,6 +1,6 @@
 """What the configuration says."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wfc3_cte_monitor.records import FluxBin, PhotometrySetup
@@ -74,6 +74,16 @@ class Settings:
     expected_exposures: dict = field(default_factory=dict)
     """Program -> tuple of `records.Expectation`."""
     config_file: Path | None = None
+    engine: str = "python"
+    """'python' or 'iraf': what measures the stars. Of the command line, not of the configuration."""
+
+    def of_engine(self, engine):
+        """The same configuration for an engine of photometry: IRAF has a database and folders of results of its own."""
+        return replace(self, engine=engine)
+
+    def _own(self, name):
+        """The name of what each engine has for itself."""
+        return name if self.engine == "python" else f"{name}_{self.engine}"
 
     def tweakreg_for(self, target, filter_name, length):
         """TweakReg's parameters for an exposure: a tuple of dictionaries, to be tried in this order."""
@@ -96,7 +106,24 @@ class Settings:
     @property
     def database_url(self):
         """SQLAlchemy URL of the database, str, or the path of an SQLite file, which no URL must misread."""
-        return self.db_url or self.path_to_db / self.db_name
+        if self.db_url:
+            return self._own_url(self.db_url)
+        name = Path(self.db_name)
+        return self.path_to_db / f"{self._own(name.stem)}{name.suffix}"
+
+    def _own_url(self, url):
+        """The engine's name stands behind that of the database, before the suffix of a file and the options."""
+        address, mark, options = url.partition("?")
+        suffix = Path(address).suffix if url.startswith("sqlite") else ""
+        return f"{self._own(address.removesuffix(suffix))}{suffix}{mark}{options}"
+
+    @property
+    def path_to_photom(self):
+        return self.path_to_outputs / self._own("photom")
+
+    @property
+    def path_to_finalresults(self):
+        return self.path_to_outputs / self._own("finalresults")
 
     @property
     def path_to_master_cat(self):
