@@ -1,6 +1,7 @@
 """What several test modules stand on: a configuration file of one's own, and a small simulated observatory."""
 
 import pytest
+from postgres_server import running_server
 
 from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.tables import shipped_file
@@ -58,3 +59,10 @@ def archive(tmp_path_factory):
     wanted = [one for one in plan if one.number in (1, 3) or one.rootname == "ib7x0104q"]
     simulate.simulate_observatory(root, wanted, seed=3, n_columns=128, archive=True)
     return root
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """A PostgreSQL server of one's own; ``postgresql.new()`` is the URL of an empty database on it."""
+    with running_server() as server:
+        yield server

@@ -34,7 +34,6 @@ HOMES = {
     "photutils": {"catalogs"},
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},
-    "sqlite3": {"database"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
     "distributed": {"pipeline"},
@@ -93,6 +92,12 @@ def test_a_library_has_one_home(library, homes):
     users = {room_of(path) for path in MODULES if any(f"{name}.".startswith(f"{library}.") for name in imports(path))}
     assert users, "the check must see its library"
     assert users <= homes
+
+
+def test_nobody_talks_to_a_database_past_sqlalchemy():
+    names = {(room_of(path), name.split(".")[0]) for path in MODULES for name in imports(path)}
+    assert ("database", "sqlalchemy") in names, "the check must see the imports"
+    assert not [use for use in names if use[1] in ("sqlite3", "psycopg")]
 
 
 def test_no_pyplot():

@@ -33,7 +33,9 @@ def losses(request, tmp_path_factory):
     config = set_up(default_answers(root))
     arguments = ["--pr", "all", "--config", str(config), "--ap", "3", "--pl", "none", "--jobs", "2"]
     assert run_uvis_external_cte.main(arguments) == 0
-    return vstack([compare(root, read_settings(config), ctecorr) for ctecorr in (False, True)])
+    table = vstack([compare(root, read_settings(config), ctecorr) for ctecorr in (False, True)])
+    table.meta["root"] = root
+    return table
 
 
 def compared(losses, ctecorr):
@@ -57,6 +59,29 @@ def test_standard_errors_are_true(losses, ctecorr):
     finest = [FluxBin(row["lo"], row["hi"]) in finest_bins(bins_of(table)) for row in table]
     pulls = ((table["loss"] - table["true"]) / table["loss_err"])[finest]
     assert PULL_WIDTH[0] < np.std(pulls) < PULL_WIDTH[1]
+
+
+@pytest.mark.parametrize("losses", SEEDS[:1], indirect=True)
+def test_postgresql_gives_the_same_losses(losses, postgresql):
+    """Of the first program only, to be quick."""
+    root, url = losses.meta["root"], postgresql.new()
+    config = root / "postgresql.py"
+    config.write_text(f'{(root / "config.py").read_text()}\ndb_url = {url!r}\npath_to_outputs = "postgresql"\n')
+    settings = read_settings(config)
+    program = str(losses["proposid"][0])
+    arguments = ["--pr", program, "--config", str(config), "--ap", "3", "--pl", "none", "--jobs", "2"]
+    assert run_uvis_external_cte.main(arguments) == 0
+    found = compare(root, settings, False)
+    assert len(found) > 0
+    rows = {key(row): row for row in losses[~losses["ctecorr"]]}
+    for row in found:
+        same = rows[key(row)]
+        for name in ("n_points", "mean_flux", "loss", "loss_err"):
+            np.testing.assert_array_equal(row[name], same[name])
+
+
+def key(row):
+    return row["imagename_1"], row["imagename_2"], row["lo"], row["hi"]
 
 
 def bins_of(table):

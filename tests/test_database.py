@@ -11,6 +11,8 @@ import pytest
 import sqlalchemy as sa
 
 from wfc3_cte_monitor.database import Database, fileinfo_row, results_row
+from wfc3_cte_monitor.database.engine import insert_rows
+from wfc3_cte_monitor.database.rows import phot_columns
 from wfc3_cte_monitor.errors import ConfigurationError, DatabaseError
 from wfc3_cte_monitor.records import (
     Exposure,
@@ -473,8 +475,97 @@ def test_work_on_one_exposure_or_pair_reads_no_table_from_end_to_end(database, s
     assert scans(lambda: work(database)) == set()
 
 
-def test_slopes_of_a_cluster_read_its_results_and_find_the_rest_by_index(database, scans):
-    assert scans(lambda: database.slopes("ngc104", 3, FILTER="F502N", LENGTH="l")) <= {"ngc104_results"}
+SET = {"FILTER": "F502N", "LENGTH": "l", "FLASHLVL": 0.0, "CTECORR": 0}
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda database: database.slopes("ngc104", 3, **SET),
+        lambda database: database.slopes("ngc104", 3, FILTER="F502N", LENGTH="l"),
+        lambda database: database.exposure_sets("ngc104"),
+        lambda database: database.star_fluxes("ngc104", TWO.imagename, 5),
+        lambda database: database.exposures("ngc104", [14012]),
+        lambda database: database.background("ngc104", TWO.imagename),
+    ],
+)
+def test_what_figures_and_slopes_read_is_found_by_index(database, scans, read):
+    assert scans(lambda: read(database)) == set()
+
+
+@pytest.fixture
+def steps_of(path):
+    """Calls a function of an archive of n visits of another set; the steps of SQLite's machine that it takes."""
+
+    def steps(n_visits, read):
+        with open_database(path.with_name(f"{n_visits}.db")) as database:
+            database.store_catalog(catalog())
+            store_pair(database)
+            fill(database, n_visits)
+            counted = []
+            with database.reading() as connection:
+                driver = connection.connection.driver_connection
+                driver.set_progress_handler(lambda: counted.append(1) and None, 1)
+            read(database)  # the pool gives the same connection again
+            with database.reading() as connection:
+                connection.connection.driver_connection.set_progress_handler(None, 1)
+            return len(counted)
+
+    return steps
+
+
+def fill(database, n_visits):
+    """Pairs of another filter, program and time, past the slow way of one transaction each."""
+    schema, pairs = database.schema, []
+    for n in range(n_visits):
+        changes = {"filter": "F606W", "program": 12379, "expstart": 55000.0 + n}
+        pairs.append(ExposurePair(*(replace(e, rootname=f"ib{n:04d}{e.rootname[6:]}", **changes) for e in (ONE, TWO))))
+    stars = phot_columns(photometry(), 0)
+    with database.transaction() as connection:
+        files = [fileinfo_row(exposure, MEASURED) for pair in pairs for exposure in (pair.one, pair.two)]
+        database.upsert(connection, "ngc104", "fileinfo", files)
+        database.upsert(connection, "ngc104", "results", [results(pair, a) for pair in pairs for a in APRADS])
+        info = schema.table("ngc104", "fileinfo")
+        for file_id in connection.execute(sa.select(info.c.id).where(info.c.PROPOSID == 12379)).scalars().all():
+            columns = {**stars, "FILE_ID": [file_id] * N_STARS}
+            insert_rows(
+                connection, schema.table("ngc104", "phot"), list(columns), list(zip(*columns.values(), strict=True))
+            )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda database: database.slopes("ngc104", 3, **SET),
+        lambda database: database.exposure_sets("ngc104"),
+        lambda database: database.star_fluxes("ngc104", TWO.imagename, 3),
+        lambda database: database.exposures("ngc104", [14012]),
+        lambda database: database.background("ngc104", ONE.imagename),
+    ],
+)
+def test_a_query_grows_with_what_it_returns_and_not_with_the_archive(steps_of, read):
+    few, many = (steps_of(n, read) for n in (10, 300))
+    assert 0 < many < 1.3 * few
+
+
+def test_the_count_of_steps_sees_growth(steps_of):
+    few, many = (steps_of(n, lambda database: database.fingerprints("ngc104")) for n in (10, 300))
+    assert many > 10 * few
+
+
+def test_slopes_of_many_pairs_come_in_order_of_pair_and_bin(database):
+    fill(database, 300)
+    table = database.slopes("ngc104", 5, FILTER="F606W")
+    assert len(table) == 300 * len(BINS)
+    assert list(table["lo"][:4]) == [250, 500, 250, 500]
+    assert list(table["mjd"][:4]) == [55000.0, 55000.0, 55001.0, 55001.0]
+    assert table["magslope"][2] == 3e-4 and np.isnan(table["magslope"][3])
+
+
+def test_an_old_database_gets_the_new_index(database, path):
+    query(path, "drop index ix_ngc104_fileinfo_set")
+    database.create()
+    assert query(path, "select count(*) from sqlite_master where name = 'ix_ngc104_fileinfo_set'") == [(1,)]
 
 
 def test_the_check_of_the_indexes_sees_a_scan(database, scans, path):

@@ -262,3 +262,11 @@ def test_checks_of_the_guide_work_as_printed_there(database_file, observatory):
     catalog = (observatory / "data" / "master_cat" / "final" / "ngc6583_master.cat").read_text().splitlines()
     assert [list(map(float, line.split()[:5])) for line in catalog] == [list(row) for row in rows]
     assert len(rows) > 0
+
+
+def test_columns_share_an_index_in_the_order_of_their_lines(tmp_path):
+    text = "id, Integer, primary\nB, Float, index pair\nA, String, required, index pair\nC, Float, index"
+    (tmp_path / "some.txt").write_text(text)
+    table = Schema(["x"], (), (), folder=tmp_path).table("x", "some")
+    indexes = {index.name: [column.name for column in index.columns] for index in table.indexes}
+    assert indexes == {"ix_x_some_pair": ["B", "A"], "ix_x_some_c": ["C"]}

@@ -1,7 +1,7 @@
 """The text files of ``table_definitions/`` become SQLAlchemy ORM classes, one per table and cluster."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,6 +24,8 @@ __all__ = ["ColumnDefinition", "Schema", "shipped_file", "read_definition", "exp
 
 _TYPES = {"string": String, "float": Float, "integer": Integer, "date": Date}
 _MARKERS = {"primary", "key", "index", "required"}
+_TEXT = String().with_variant(String(collation="C"), "postgresql")
+"""Sorted by bytes on every database, so that all give the same order."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"{(aperture|bin)}")
 
@@ -38,6 +40,8 @@ class ColumnDefinition:
     markers: frozenset = frozenset()
     references: str | None = None
     """'table.COLUMN' of the same cluster."""
+    shared_index: str | None = None
+    """Name of the index that it shares with other columns, in the order of their lines."""
 
 
 def shipped_file(name):
@@ -91,11 +95,17 @@ def _parse_line(text, where):
         raise ConfigurationError(f"{where}: expected 'NAME, Type' with a type of {', '.join(_TYPES)}: {text!r}")
     if not _NAME.fullmatch(_TEMPLATE.sub("0", name, count=1)):
         raise ConfigurationError(f"{where}: {name!r} is not a column name")
-    references = [part.split()[1] for part in rest[1:] if part.lower().startswith("references ")]
-    markers = frozenset(part.lower() for part in rest[1:] if not part.lower().startswith("references "))
-    if markers - _MARKERS:
-        raise ConfigurationError(f"{where}: unknown marker: {', '.join(sorted(markers - _MARKERS))}")
-    return ColumnDefinition(name, _TYPES[rest[0].lower()], markers, references[0] if references else None)
+    named = {"references": None, "index": None}
+    plain = set()
+    for part in rest[1:]:
+        words = part.split()
+        if len(words) == 2 and words[0].lower() in named:
+            named[words[0].lower()] = words[1]
+        else:
+            plain.add(part.lower())
+    if plain - _MARKERS:
+        raise ConfigurationError(f"{where}: unknown marker: {', '.join(sorted(plain - _MARKERS))}")
+    return ColumnDefinition(name, _TYPES[rest[0].lower()], frozenset(plain), named["references"], named["index"])
 
 
 def expand(columns, aprads, bins):
@@ -114,7 +124,7 @@ def expand(columns, aprads, bins):
     """
     values = {"{aperture}": [f"{radius:g}".replace(".", "p") for radius in aprads], "{bin}": [b.label for b in bins]}
     return [
-        ColumnDefinition(column.name.replace(mark, value), column.type, column.markers, column.references)
+        replace(column, name=column.name.replace(mark, value))
         for column in columns
         for mark in [next((m for m in values if m in column.name), "")]
         for value in values.get(mark, [""])
@@ -184,6 +194,9 @@ def _orm_class(base, target, name, columns):
     table_name = f"{target}_{name}"
     keys = [column.name for column in columns if "key" in column.markers]
     indexes = [Index(f"ix_{table_name}_{c.name}".lower(), c.name) for c in columns if "index" in c.markers]
+    for shared in sorted({c.shared_index for c in columns if c.shared_index}):
+        names = [c.name for c in columns if c.shared_index == shared]
+        indexes.append(Index(f"ix_{table_name}_{shared}".lower(), *names))
     unique = [UniqueConstraint(*keys, name=f"uq_{table_name}")] if keys else []
     # A star's row is found by its composite key only: without SQLite's hidden row id the table is its own index.
     composite = sum("primary" in column.markers for column in columns) > 1
@@ -198,4 +211,5 @@ def _orm_class(base, target, name, columns):
 def _sql_column(target, column):
     foreign = [ForeignKey(f"{target}_{column.references}", ondelete="CASCADE")] if column.references else []
     primary = "primary" in column.markers
-    return Column(column.type, *foreign, primary_key=primary, nullable=not (primary or "required" in column.markers))
+    type_ = _TEXT if column.type is String else column.type
+    return Column(type_, *foreign, primary_key=primary, nullable=not (primary or "required" in column.markers))

@@ -7,13 +7,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
-from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands import check_newdata, photom_tests, preparation, retrieve, setup
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, guarded, load_settings, positive_int
-from wfc3_cte_monitor.database import Database
-from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.commands import check_newdata, database, photom_tests, preparation, retrieve, setup
+from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
-from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["main"]
 
@@ -27,8 +23,7 @@ def parser():
     commands = p.add_subparsers(title="commands", required=True, metavar="COMMAND")
     setup.add_parser(commands)
     check_newdata.add_parser(commands)
-    _add_database(commands)
-    _add_populate(commands)
+    database.add_parsers(commands)
     retrieve.add_parser(commands)
     preparation.add_parsers(commands)
     photom_tests.add_parser(commands)
@@ -40,61 +35,6 @@ def main(argv=None):
     """Entry point; returns the exit code."""
     args = parser().parse_args(argv)
     return guarded(args.run, args, PROGRAM)
-
-
-# ---- Database --------------------------------------------------------------------------------------------------------
-
-
-def _add_database(commands):
-    p = commands.add_parser("database", help="care of the database")
-    actions = p.add_subparsers(title="actions", required=True, metavar="ACTION")
-    create = actions.add_parser("create", help="create the tables that do not exist yet")
-    add_config(create)
-    create.set_defaults(run=_create_database)
-
-
-def _open_database(settings):
-    return Database(settings.database_url, Schema(settings.target_list, settings.aprads, settings.bins))
-
-
-def _create_database(args):
-    settings = load_settings(args)
-    with _open_database(settings) as database:
-        database.create()
-        names = sorted(database.schema.metadata.tables)
-        print(f"{database.place}: {len(names)} tables: {', '.join(names)}")
-    return 0
-
-
-def _add_populate(commands):
-    p = commands.add_parser(
-        "populate_master_tables",
-        help="fill the master tables from the master catalogues",
-        description="Read data/master_cat/final/<target>_master.cat (columns id x y ra dec, no header) into "
-        "<target>_master. Stars that are there already are replaced; bad lines are named and left out.",
-    )
-    add_config(p)
-    p.set_defaults(run=_populate)
-
-
-def _populate(args):
-    settings = load_settings(args)
-    with _open_database(settings) as database:
-        database.create()
-        return max([_populate_one(target, settings, database) for target in settings.target_list])
-
-
-def _populate_one(target, settings, database):
-    try:
-        catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
-    except CatalogError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    database.store_catalog(catalog)
-    for problem in problems:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
-    print(f"{target}_master: {len(catalog)} stars")
-    return 1 if problems else 0
 
 
 # ---- Simulation ------------------------------------------------------------------------------------------------------

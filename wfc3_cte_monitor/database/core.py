@@ -1,21 +1,23 @@
 """The database: one transaction per exposure or pair, bulk inserts, reads that return records and tables."""
 
-import sqlite3
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
-from astropy.table import Table
-from sqlalchemy.engine import make_url
 
-from wfc3_cte_monitor.database.rows import SLOPE_COLUMNS, aperture_label, exposure_of, phot_columns, slope_row
-from wfc3_cte_monitor.errors import ConfigurationError, DatabaseError
+from wfc3_cte_monitor.database import engine as engines
+from wfc3_cte_monitor.database import structure
+from wfc3_cte_monitor.database.rows import aperture_label, exposure_of, phot_columns, plain, slope_columns, slopes_table
+from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.records import MasterCatalog
 
 __all__ = ["Database"]
 
-_BUSY_SECONDS = 60
+_SET = ("FILTER", "LENGTH", "FLASHLVL", "CTECORR")
+_BEFORE_ALL = ("", "", -1.0, -1)
+_CHUNK = 1000
+"""Names in one statement: databases have a limit for its parameters."""
 
 
 class Database:
@@ -36,13 +38,8 @@ class Database:
     def __init__(self, url, schema):
         self.schema = schema
         self._rehearsal = None
-        try:
-            self.url = sa.URL.create("sqlite", database=str(url)) if isinstance(url, Path) else make_url(url)
-            self.engine = sa.create_engine(self.url)
-        except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError, ValueError) as error:
-            raise ConfigurationError(f"db_url: {_one_line(error)}") from error
-        if self.engine.dialect.name == "sqlite":
-            _prepare_sqlite(self.engine)
+        self.url = engines.parse_url(url)
+        self.engine = engines.open_engine(self.url)
 
     def __enter__(self):
         return self
@@ -60,11 +57,26 @@ class Database:
         DatabaseError
             The database cannot be opened or written, or does not fit its definitions.
         """
-        if self.engine.dialect.name == "sqlite" and self.url.database:
-            self._make_folder(Path(self.url.database).parent)
-        with self._errors_named():
-            self.schema.metadata.create_all(self.engine)
-            self._check_columns()
+        self.prepare()
+        with self.errors_named():
+            missing = structure.missing_names(self.engine, self.schema.metadata)
+        if missing:  # Whose database is whole does not wait for a writer.
+            self.check(self.schema.metadata.tables.keys() - missing)
+            with self.transaction() as connection:
+                structure.create_missing(connection, self.schema.metadata)
+        self.check()
+
+    def prepare(self):
+        """Make the folder of an SQLite file, and refuse names that the database would not keep whole."""
+        if self.file:
+            self._make_folder(self.file.parent)
+        limit = self.engine.dialect.max_identifier_length
+        too_long = structure.long_names(self.schema.metadata, limit)
+        if too_long:
+            raise DatabaseError(
+                f"database {self.place}: the name {too_long[0]} is longer than {limit} characters; choose shorter "
+                "names in target_list or table_definitions"
+            )
 
     def _make_folder(self, folder):
         try:
@@ -75,16 +87,30 @@ class Database:
     @property
     def place(self):
         """The URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return engines.without_password(self.url)
 
-    def _check_columns(self):
-        inspector = sa.inspect(self.engine)
-        for table in self.schema.metadata.sorted_tables:
-            existing = {column["name"] for column in inspector.get_columns(table.name)}
-            missing = [column.name for column in table.columns if column.name not in existing]
+    @property
+    def file(self):
+        """The `pathlib.Path` of an SQLite file, else None."""
+        named = self.url.database if self.engine.dialect.name == "sqlite" else None
+        return Path(named) if named and named != ":memory:" else None
+
+    def check(self, tables=None):
+        """Check that tables, by default all, are there and have the columns defined.
+
+        Raises
+        ------
+        DatabaseError
+            The database cannot be read, or does not fit its definitions.
+        """
+        with self.errors_named():
+            existing = structure.existing_columns(self.engine, self.schema.metadata)
+        for table in existing if tables is None else tables:
+            columns = self.schema.metadata.tables[table].columns.keys()
+            missing = [name for name in columns if name not in existing[table]]
             if missing:
                 raise DatabaseError(
-                    f"database {self.place}: {table.name} lacks {', '.join(missing[:5])}, which table_definitions or "
+                    f"database {self.place}: {table} lacks {', '.join(missing[:5])}, which table_definitions or "
                     "the apertures and flux bins of the configuration ask for; name another database in the "
                     "configuration, or move this one away, and run with --pr all"
                 )
@@ -94,7 +120,7 @@ class Database:
     @contextmanager
     def transaction(self):
         """A connection whose changes are kept when the block ends well, and none of them when it does not."""
-        with self._errors_named():
+        with self.errors_named():
             if self._rehearsal is not None:
                 with self._rehearsal.begin_nested():
                     yield self._rehearsal
@@ -103,13 +129,13 @@ class Database:
                     yield connection
 
     def _writer(self):
-        """SQLite: take the write lock at once, and wait for it, rather than fail when the first row is written."""
-        return self.engine.connect().execution_options(sqlite_begin="IMMEDIATE")
+        """Take the lock of the one writer at once, and wait for it, rather than fail when the first row is written."""
+        return self.engine.connect().execution_options(writes=True)
 
     @contextmanager
     def rehearsal(self):
         """Within the block everything works and reads as usual; at its end all is undone."""
-        with self._errors_named(), self._writer() as connection:
+        with self.errors_named(), self._writer() as connection:
             outer = connection.begin()
             self._rehearsal = connection
             try:
@@ -119,8 +145,9 @@ class Database:
                 outer.rollback()
 
     @contextmanager
-    def _reading(self):
-        with self._errors_named():
+    def reading(self):
+        """A connection to read with; within a rehearsal the one that sees what was written."""
+        with self.errors_named():
             if self._rehearsal is not None:
                 yield self._rehearsal
             else:
@@ -128,14 +155,14 @@ class Database:
                     yield connection
 
     @contextmanager
-    def _errors_named(self):
+    def errors_named(self):
         """An error of the database, or of its driver, becomes one line that says which database."""
         try:
             yield
         except sa.exc.DBAPIError as error:
-            raise DatabaseError(f"database {self.place}: {_one_line(error.orig)}") from error
-        except sqlite3.Error as error:  # raised while connecting, where SQLAlchemy does not wrap it
-            raise DatabaseError(f"database {self.place}: {error}") from error
+            raise DatabaseError(f"database {self.place}: {engines.explain(error.orig, self.url)}") from error
+        except self.engine.dialect.loaded_dbapi.Error as error:  # of the driver itself, which SQLAlchemy did not call
+            raise DatabaseError(f"database {self.place}: {engines.explain(error, self.url)}") from error
 
     # ---- Writing -----------------------------------------------------------------------------------------------------
 
@@ -153,17 +180,10 @@ class Database:
         if not rows:
             return
         keys = self.schema.natural_keys[name]
-        statement = self._insert(self.schema.table(target, name))
+        rows = [plain(row) for row in rows]
+        statement = engines.dialect_insert(self.engine, self.schema.table(target, name))
         updates = {column: statement.excluded[column] for column in rows[0] if column not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=updates), rows)
-
-    def _insert(self, table):
-        """Only the dialects' own insert knows ON CONFLICT."""
-        if self.engine.dialect.name == "postgresql":
-            from sqlalchemy.dialects.postgresql import insert
-        else:
-            from sqlalchemy.dialects.sqlite import insert
-        return insert(table)
 
     def store_catalog(self, catalog):
         """Fill a master table; stars that are there already are replaced, none is removed."""
@@ -189,21 +209,8 @@ class Database:
             query = sa.select(info.c.id).where(fileinfo["IMAGENAME"] == info.c.IMAGENAME)
             file_id = connection.execute(query).scalar_one()
             connection.execute(phot.delete().where(file_id == phot.c.FILE_ID))
-            self._insert_rows(connection, phot, phot_columns(photometry, file_id))
-
-    def _insert_rows(self, connection, table, columns):
-        """Bulk insert of whole columns (name -> list), past SQLAlchemy's work on each row's parameters."""
-        if not len(next(iter(columns.values()))):
-            return
-        if self.engine.dialect.paramstyle == "qmark":
-            marks = ", ".join("?" * len(columns))
-            quote = self.engine.dialect.identifier_preparer.quote
-            names = ", ".join(quote(name) for name in columns)
-            statement = f"INSERT INTO {quote(table.name)} ({names}) VALUES ({marks})"
-            connection.exec_driver_sql(statement, list(zip(*columns.values(), strict=True)))
-        else:
-            rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-            connection.execute(table.insert(), rows)
+            columns = phot_columns(photometry, file_id)
+            engines.insert_rows(connection, phot, list(columns), list(zip(*columns.values(), strict=True)))
 
     def store_results(self, target, rows, considered):
         """Store the results of one pair; other results of its exposures are of pairs that are no more, and go.
@@ -232,13 +239,18 @@ class Database:
         removed : int
             How many of them the database had.
         """
+        names = list(imagenames)
+        chunks = [names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK)]
+        with self.transaction() as connection:
+            return sum(self._forget(connection, target, chunk) for chunk in chunks)
+
+    def _forget(self, connection, target, imagenames):
         info, phot, results = (self.schema.table(target, name) for name in ("fileinfo", "phot", "results"))
         ids = sa.select(info.c.id).where(info.c.IMAGENAME.in_(imagenames)).scalar_subquery()
-        with self.transaction() as connection:
-            connection.execute(phot.delete().where(phot.c.FILE_ID.in_(ids)))
-            pair_of = sa.or_(results.c.IMAGENAME_1.in_(imagenames), results.c.IMAGENAME_2.in_(imagenames))
-            connection.execute(results.delete().where(pair_of))
-            return connection.execute(info.delete().where(info.c.IMAGENAME.in_(imagenames))).rowcount
+        connection.execute(phot.delete().where(phot.c.FILE_ID.in_(ids)))
+        for name in (results.c.IMAGENAME_1, results.c.IMAGENAME_2):
+            connection.execute(results.delete().where(name.in_(imagenames)))
+        return connection.execute(info.delete().where(info.c.IMAGENAME.in_(imagenames))).rowcount
 
     # ---- Reading -----------------------------------------------------------------------------------------------------
 
@@ -246,7 +258,7 @@ class Database:
         """The master table of a cluster as a `records.MasterCatalog`; it may be empty."""
         master = self.schema.table(target, "master")
         query = sa.select(*(master.c[name] for name in ("id", "XPIX", "YPIX", "RA", "DEC"))).order_by(master.c.id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         ids, *columns = zip(*rows, strict=True) if rows else [[]] * 5
         return MasterCatalog(target, np.array(ids, dtype=np.int64), *(np.array(c, dtype=float) for c in columns))
@@ -262,20 +274,20 @@ class Database:
         query = sa.select(info).where(info.c.PROPOSID.in_(list(programs))).order_by(info.c.IMAGENAME)
         if visits:
             query = query.where(info.c.VISIT.in_(list(visits)))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [exposure_of(row) for row in connection.execute(query).mappings()]
 
     def fingerprints(self, target):
         """Image name -> fingerprint of what its photometry was made from (None where that is not known)."""
         info = self.schema.table(target, "fileinfo")
-        with self._reading() as connection:
+        with self.reading() as connection:
             return dict(connection.execute(sa.select(info.c.IMAGENAME, info.c.FINGERPRINT)).all())
 
     def result_fingerprints(self, target):
         """(image name 1, image name 2, aperture [px]) -> fingerprint of what the slopes were made from."""
         results = self.schema.table(target, "results")
         columns = [results.c[name] for name in ("IMAGENAME_1", "IMAGENAME_2", "APERTURE", "FINGERPRINT")]
-        with self._reading() as connection:
+        with self.reading() as connection:
             return {(*key,): value for *key, value in connection.execute(sa.select(*columns))}
 
     def star_fluxes(self, target, imagename, aperture):
@@ -291,7 +303,7 @@ class Database:
         columns = [phot.c[name] for name in ("MASTER_ID", "YPIX", f"FLUX_{label}", f"FLAGS_{label}")]
         file_id = sa.select(info.c.id).where(imagename == info.c.IMAGENAME).scalar_subquery()
         query = sa.select(*columns).where(file_id == phot.c.FILE_ID).order_by(phot.c.MASTER_ID)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query).all()
         ids, y, flux, flags = zip(*rows, strict=True) if rows else [[]] * 4
         return np.array(ids, dtype=np.int64), *(
@@ -301,7 +313,7 @@ class Database:
     def background(self, target, imagename):
         """Median total background of an exposure's stars [e-/px], or None."""
         info = self.schema.table(target, "fileinfo")
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(sa.select(info.c.TOTBKGRD).where(imagename == info.c.IMAGENAME)).scalar()
 
     def slopes(self, target, aperture, **conditions):
@@ -323,17 +335,16 @@ class Database:
             values are NaN. In order of time.
         """
         info, results = self.schema.table(target, "fileinfo"), self.schema.table(target, "results")
+        names = slope_columns(self._bins)
         query = (
-            sa.select(results, info.c.PROPOSID)
-            .join(info, info.c.IMAGENAME == results.c.IMAGENAME_2)
+            sa.select(info.c.PROPOSID, *(results.c[name] for name in names))
+            .join(results, info.c.IMAGENAME == results.c.IMAGENAME_2)
             .where(aperture == results.c.APERTURE, *(info.c[name] == value for name, value in conditions.items()))
             .order_by(results.c.MJD, results.c.IMAGENAME_1)
         )
-        with self._reading() as connection:
-            rows = [
-                slope_row(target, row, label) for row in connection.execute(query).mappings() for label in self._bins
-            ]
-        return Table(rows=rows, names=list(SLOPE_COLUMNS), dtype=list(SLOPE_COLUMNS.values()))
+        with self.reading() as connection:
+            rows = connection.execute(query).all()
+        return slopes_table(target, ["PROPOSID", *names], rows, self._bins)
 
     def exposure_sets(self, target, ctecorr=None):
         """The combinations of filter, length, flash level and FLT/FLC that have results.
@@ -342,36 +353,35 @@ class Database:
         -------
         sets : list of (str, str, float, bool)
         """
+        found, last = [], _BEFORE_ALL
+        with self.reading() as connection:
+            while (last := self._next_set(connection, target, last)) is not None:
+                if self._has_results(connection, target, last):
+                    found.append((*last[:3], bool(last[3])))
+        return found
+
+    def _next_set(self, connection, target, last):
+        """The set that follows in the index; thus exposures of the same set are not read one by one.
+
+        First one that differs in the last column alone, then in the last two, ...: each is one step into the index.
+        """
+        info = self.schema.table(target, "fileinfo")
+        columns = [info.c[name] for name in _SET]
+        for n_same in reversed(range(len(columns))):
+            same = (column == value for column, value in zip(columns[:n_same], last[:n_same], strict=True))
+            query = sa.select(*columns).where(*same, columns[n_same] > last[n_same]).order_by(*columns).limit(1)
+            if row := connection.execute(query).first():
+                return tuple(row)
+        return None
+
+    def _has_results(self, connection, target, values):
         info, results = self.schema.table(target, "fileinfo"), self.schema.table(target, "results")
-        columns = [info.c[name] for name in ("FILTER", "LENGTH", "FLASHLVL", "CTECORR")]
-        query = (
-            sa.select(*columns).join(results, info.c.IMAGENAME == results.c.IMAGENAME_2).distinct().order_by(*columns)
-        )
-        with self._reading() as connection:
-            return [(f, length, flash, bool(cte)) for f, length, flash, cte in connection.execute(query)]
+        same = [info.c[name] == value for name, value in zip(_SET, values, strict=True)]
+        query = sa.select(1).select_from(info).join(results, info.c.IMAGENAME == results.c.IMAGENAME_2)
+        return connection.execute(query.where(*same).limit(1)).first() is not None
 
     @property
     def _bins(self):
         return [
             c.name.removeprefix("SLOPE_") for c in self.schema.definitions["results"] if c.name.startswith("SLOPE_")
         ]
-
-
-def _one_line(error):
-    return " ".join(str(error).split())
-
-
-def _prepare_sqlite(engine):
-    """Foreign keys are off and transactions half automatic in Python's driver: switch on and take over."""
-
-    @sa.event.listens_for(engine, "connect")
-    def on_connect(connection, record):
-        connection.isolation_level = None
-        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
-            connection.execute(f"PRAGMA {pragma}")
-        connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
-
-    @sa.event.listens_for(engine, "begin")
-    def on_begin(connection):
-        mode = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-        connection.exec_driver_sql(f"BEGIN {mode}")

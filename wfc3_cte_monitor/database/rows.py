@@ -4,13 +4,16 @@ import datetime
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
 from wfc3_cte_monitor.records import Exposure
 
 __all__ = [
     "SLOPE_COLUMNS",
     "aperture_label",
-    "slope_row",
+    "slope_columns",
+    "slopes_table",
+    "plain",
     "phot_columns",
     "fileinfo_row",
     "results_row",
@@ -35,30 +38,69 @@ SLOPE_COLUMNS = {
 }
 
 
-def slope_row(target, row, label):
-    """One pair and flux bin of a results row, in the order of `SLOPE_COLUMNS`; errors are standard errors."""
-    n_points = row[f"NUMPOINTS_{label}"] or 0
-    slope, slope_std, magslope, magslope_std, mean_flux = (
-        np.nan if row[f"{name}_{label}"] is None else row[f"{name}_{label}"]
-        for name in ("SLOPE", "SLOPESTDEV", "MAGSLOPE", "MAGSLOPESTDEV", "MEANFLUX")
-    )
-    root_n = np.sqrt(n_points) if n_points else np.nan
-    background = [value for value in (row["BACKGROUND_1"], row["BACKGROUND_2"]) if value is not None]
-    return (
-        target,
-        row["IMAGENAME_1"],
-        row["IMAGENAME_2"],
-        row["PROPOSID"],
-        row["MJD"],
-        np.mean(background) if background else np.nan,
-        *(float(edge) for edge in label.split("_")),
+_OF_PAIR = ("IMAGENAME_1", "IMAGENAME_2", "MJD", "BACKGROUND_1", "BACKGROUND_2")
+_OF_BIN = ("NUMPOINTS", "MEANFLUX", "SLOPE", "SLOPESTDEV", "MAGSLOPE", "MAGSLOPESTDEV")
+
+
+def slope_columns(labels):
+    """The columns of results that a table of slopes needs, given the labels of the flux bins."""
+    return [*_OF_PAIR, *(f"{name}_{label}" for name in _OF_BIN for label in labels)]
+
+
+def slopes_table(target, names, rows, labels):
+    """Rows of pairs -> a table with one row per pair and flux bin.
+
+    Parameters
+    ----------
+    target : str
+    names : sequence of str
+        Columns of the rows: PROPOSID and those of `slope_columns`.
+    rows : sequence of tuple
+    labels : sequence of str
+        Labels of the flux bins.
+
+    Returns
+    -------
+    table : `astropy.table.Table`
+        With `SLOPE_COLUMNS`; errors are standard errors.
+    """
+    columns = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+    bins = {name: _of_bins([columns[f"{name}_{label}"] for label in labels]) for name in _OF_BIN}
+    n_points = np.nan_to_num(bins["NUMPOINTS"])
+    root_n = np.sqrt(np.where(n_points > 0, n_points, np.nan))
+    edges = np.array([[float(edge) for edge in label.split("_")] for label in labels])
+    values = (
+        np.full(len(rows) * len(labels), target),
+        *(np.repeat(np.array(columns[name], "U32"), len(labels)) for name in _OF_PAIR[:2]),
+        *(np.repeat(np.array(columns[name], float), len(labels)) for name in ("PROPOSID", "MJD")),
+        np.repeat(_mean_background(columns), len(labels)),
+        *np.tile(edges, (len(rows), 1)).T,
         n_points,
-        mean_flux,
-        slope,
-        slope_std / root_n,
-        magslope,
-        magslope_std / root_n,
+        bins["MEANFLUX"],
+        bins["SLOPE"],
+        bins["SLOPESTDEV"] / root_n,
+        bins["MAGSLOPE"],
+        bins["MAGSLOPESTDEV"] / root_n,
     )
+    return Table(values, names=list(SLOPE_COLUMNS), dtype=list(SLOPE_COLUMNS.values()))
+
+
+def _of_bins(columns):
+    """One column per bin -> values in order of pair, then bin; missing is NaN."""
+    return np.array(columns, dtype=float).T.ravel()
+
+
+def _mean_background(columns):
+    """Of the two exposures, or of the one that has one."""
+    both = np.array([columns["BACKGROUND_1"], columns["BACKGROUND_2"]], dtype=float)
+    known = np.isfinite(both).sum(axis=0)
+    return np.nansum(both, axis=0) / np.where(known, known, np.nan)
+
+
+def plain(row):
+    """Values that any driver takes: Python's own, and None for NaN, which only SQLite would make NULL."""
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+    return {name: None if value != value else value for name, value in values.items()}
 
 
 def aperture_label(aperture):
