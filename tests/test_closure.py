@@ -44,7 +44,10 @@ def compared(losses, ctecorr):
 
 @pytest.mark.parametrize("ctecorr", [False, True])
 def test_loss_in_each_bin_is_unbiased(losses, ctecorr):
-    table = compared(losses, ctecorr)
+    check_unbiased(compared(losses, ctecorr))
+
+
+def check_unbiased(table):
     for lo in np.unique(table["lo"]):
         for hi in np.unique(table["hi"][table["lo"] == lo]):
             rows = table[(table["lo"] == lo) & (table["hi"] == hi)]
@@ -59,6 +62,23 @@ def test_standard_errors_are_true(losses, ctecorr):
     finest = [FluxBin(row["lo"], row["hi"]) in finest_bins(bins_of(table)) for row in table]
     pulls = ((table["loss"] - table["true"]) / table["loss_err"])[finest]
     assert PULL_WIDTH[0] < np.std(pulls) < PULL_WIDTH[1]
+
+
+@pytest.mark.parametrize("losses", SEEDS[:1], indirect=True)
+def test_iraf_closes_too_and_its_slopes_are_those_of_python(losses):
+    """FLT only, to be quick."""
+    root = losses.meta["root"]
+    arguments = ["--pr", "all", "--config", str(root / "config.py"), "--ap", "3", "--pl", "none", "--jobs", "2"]
+    assert run_uvis_external_cte.main([*arguments, "--ctecorr", "flt", "--irafphot", "y"]) == 0
+    found = compare(root, read_settings(root / "config.py").of_engine("iraf"), False)
+    check_unbiased(found[found["n_points"] >= MIN_STARS_COMPARED])
+    python = {key(row): row for row in losses[~losses["ctecorr"]]}
+    assert {key(row) for row in found} == python.keys()
+    # The stars are the same and so is their noise: the two differ by much less than either may be wrong.
+    pulls = np.array([(row["loss"] - python[key(row)]["loss"]) / python[key(row)]["loss_err"] for row in found])
+    enough = np.array([row["n_points"] >= MIN_STARS_COMPARED for row in found])
+    assert np.abs(pulls[enough]).max() < 1.5
+    assert np.std(pulls[enough]) < 0.5
 
 
 @pytest.mark.parametrize("losses", SEEDS[:1], indirect=True)
