@@ -5,7 +5,6 @@ the medians is what counts; seconds on a shared machine say little.
 """
 
 import argparse
-import resource
 import sqlite3
 import tempfile
 import time
@@ -16,10 +15,13 @@ import sep
 from astropy.io import fits
 from scipy.ndimage import median_filter
 
-from wfc3_cte_monitor import exposures, photometry, quality, simulate
+from benchmarks import archive
+from wfc3_cte_monitor import exposures, iraf, photometry, quality, simulate
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 from wfc3_cte_monitor.database import Database, fileinfo_row
 from wfc3_cte_monitor.database.rows import phot_columns
+from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.iraf import task
 from wfc3_cte_monitor.matching import stars_on_chip
 from wfc3_cte_monitor.records import Exposure, FluxBin, PhotometrySetup
 from wfc3_cte_monitor.settings import Settings
@@ -33,19 +35,33 @@ CHIP = 2
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--stars", type=int, default=10_000, help="on the chip (default 10000)")
+    parser.add_argument("--stars", type=int, default=20_000, help="on the chip (default 20000)")
     parser.add_argument("--repeats", type=int, default=5, help="timings of each step (default 5)")
+    parser.add_argument("--growth", type=int, nargs="*", default=[1000, 5000, 20_000, 50_000], help="numbers of stars")
+    parser.add_argument("--exposures", type=int, nargs=2, default=[8, 32], help="of two archives (default 8 32)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, catalog = full_frame(Path(folder), args.stars)
         rows = [compare(*step, args.repeats) for step in steps(path, catalog, Path(folder))]
-    print(f"full-frame chip, {args.stars} stars; medians of {args.repeats}\n")
-    print(f"{'step':28s} {'seconds':>8s}   {'floor':42s} {'seconds':>8s} {'ratio':>7s}")
-    for name, seconds, floor_name, floor_seconds in rows:
-        print(f"{name:28s} {seconds:8.4f}   {floor_name:42s} {floor_seconds:8.4f} {seconds / floor_seconds:7.1f}")
-    ingest = next(seconds for name, seconds, *_ in rows if name.startswith("ingest"))
-    print(f"\ningest: {args.stars / ingest:,.0f} rows/s")
-    print(f"peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        rows += archive.rows(Path(folder) / "archive", args.exposures)
+        print(f"full-frame chip, {args.stars} stars, medians of {args.repeats}; runs of whole archives once\n")
+        print(f"{'step':34s} {'seconds':>9s}   {'floor or peer':42s} {'seconds':>9s} {'ratio':>7s}")
+        for name, seconds, floor_name, floor_seconds in rows:
+            print(f"{name:34s} {seconds:9.4f}   {floor_name:42s} {floor_seconds:9.4f} {seconds / floor_seconds:7.2f}")
+        ingest = next(seconds for name, seconds, *_ in rows if name.startswith("ingest"))
+        print(f"\ningest: {args.stars / ingest:,.0f} rows/s")
+        print(f"peak memory of a worker on full frames: {archive.worker_memory(path, catalog, Path(folder)):.0f} MB")
+        print("\nphotometry against the number of stars")
+        for number in args.growth:
+            seconds = photometry_of(*full_frame(Path(folder), number), args.repeats)
+            print(f"{number:8d} stars {seconds:8.3f} s {1e6 * seconds / number:8.1f} us per star")
+
+
+def photometry_of(path, catalog, repeats):
+    """Median seconds of the photometry of a chip."""
+    step = next(step for name, step, *_ in steps(path, catalog, path.parent) if name == "photometry, all of it")
+    step()
+    return np.median([timed(step) for _ in range(repeats)])
 
 
 def compare(name, step, floor_name, floor, repeats):
@@ -70,7 +86,7 @@ def full_frame(folder, n_stars):
     chosen = np.isin(cluster.id, stars.id[:n_stars])
     cluster = simulate.Cluster("ngc104", *(v[chosen] for v in (cluster.id, cluster.ra, cluster.dec, cluster.flux)))
     path = folder / exposure.imagename(False)
-    simulate.simulate_exposure(exposure, cluster, n_columns=4096).writeto(path)
+    simulate.simulate_exposure(exposure, cluster, n_columns=4096).writeto(path, overwrite=True)
     return path, cluster
 
 
@@ -94,6 +110,7 @@ def steps(path, catalog, folder):
         for radius in APRADS:
             sep.sum_circle(image.data, x - 1, y - 1, radius, subpix=0)
 
+    ra, dec = image.wcs.all_pix2world(np.random.default_rng(0).uniform(1, 2051, (100_000, 2)), 1).T
     return [
         ("read a chip", lambda: exposures.read_chip(path, CHIP), "read its bytes", lambda: chip_bytes(path)),
         (
@@ -102,10 +119,34 @@ def steps(path, catalog, folder):
             "wcslib without distortion",
             lambda: image.wcs.wcs_world2pix(catalog.ra, catalog.dec, 1),
         ),
+        (
+            "sky to pixel, 100,000 stars",
+            lambda: stars_on_chip(image.wcs, image.data.shape, ra, dec),
+            f"photometry of {len(x)} stars",
+            measure,
+        ),
         ("cosmic rays", lambda: find_cosmic_rays(image, ~masks.bad), "one 5 x 5 median", lambda: median(image)),
-        ("photometry", measure, "C calls of the three aperture sums", sums),
+        ("photometry, all of it", measure, "C calls of the three aperture sums", sums),
+        *iraf_steps(measure, image, x, y, folder),
         ("ingest", *ingestion(measured, folder)),
     ]
+
+
+def iraf_steps(measure, image, x, y, folder):
+    """IRAF's phot on the same stars, centring, three apertures and sky: with its files written and read."""
+    try:
+        iraf.require_iraf()
+    except ConfigurationError as error:
+        print(f"left out: {error}")
+        return
+
+    def phot():
+        fits.PrimaryHDU(image.data).writeto(folder / "image.fits", overwrite=True)
+        how = {"centerpars__calgorithm": "ofilter", "fitskypars__salgorithm": "mean"}
+        radii = ",".join(f"{radius:g}" for radius in APRADS)
+        task.phot(folder, "image.fits", x, y, len(APRADS), photpars__apertures=radii, **how)
+
+    yield "photometry, all of it", measure, "IRAF's phot, its files written and read", phot
 
 
 def chip_bytes(path):

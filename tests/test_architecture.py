@@ -36,6 +36,7 @@ HOMES = {
     "stwcs": {"alignment"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
+    "threadpoolctl": {"pipeline"},
     "distributed": {"pipeline"},
     "runpy": {"settings"},
     "astroquery": {"archive"},

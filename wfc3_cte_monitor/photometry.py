@@ -48,7 +48,7 @@ _MIN_SCATTER = 0.01
 
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
-_CHUNK = 1000
+_CHUNK = 500
 """Stars whose annuli are in memory at once."""
 
 

@@ -74,9 +74,10 @@ def with_stars(masks, image, positions):
     positions : `records.StarPositions`
     """
     x, y = zero_based(positions.x), zero_based(positions.y)
-    data = np.where(np.isfinite(image.data), image.data, np.float32(0))
-    sums, _, _ = sep.sum_circle(data, x, y, 3.0, subpix=0)
-    flux = np.clip(sums - np.pi * 9.0 * float(np.median(data[::7, ::7])), 0, None)
+    data = image.data
+    # Where a pixel is not finite, neither is the sum, whose star then has the smallest mask.
+    sums = np.nan_to_num(sep.sum_circle(data, x, y, 3.0, subpix=0)[0], posinf=0.0, neginf=0.0)
+    flux = np.clip(sums - np.pi * 9.0 * float(np.nanmedian(data[::7, ::7])), 0, None)
     radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, _MAX_MASK)
     star = np.zeros(data.shape, dtype=bool)
     sep.mask_ellipse(star, x, y, 1.0, 1.0, 0.0, radius)
@@ -128,31 +129,36 @@ def _pixel_flags(masks, x, y, radii):
     """Flags, shape (n_apertures, n), from the pixels that each aperture covers, even in part."""
     rows, columns = masks.bad.shape
     edge_distance = np.minimum.reduce([x + 0.5, y + 0.5, columns - 0.5 - x, rows - 0.5 - y])
+    bad, saturated, hit = _nearest(
+        (masks.bad, masks.saturated, masks.cosmic_ray), x, y, radii.max() + _COSMIC_RAY_MARGIN
+    )
     return (
         _where(edge_distance < radii[:, None], Flag.EDGE)
-        | _where(_nearest(masks.bad, x, y, radii.max()) < radii[:, None], Flag.BAD_PIXEL)
-        | _where(_nearest(masks.saturated, x, y, radii.max()) < radii[:, None], Flag.SATURATED)
-        | _where(
-            _nearest(masks.cosmic_ray, x, y, radii.max() + _COSMIC_RAY_MARGIN) < radii[:, None] + _COSMIC_RAY_MARGIN,
-            Flag.COSMIC_RAY,
-        )
+        | _where(bad < radii[:, None], Flag.BAD_PIXEL)
+        | _where(saturated < radii[:, None], Flag.SATURATED)
+        | _where(hit < radii[:, None] + _COSMIC_RAY_MARGIN, Flag.COSMIC_RAY)
     )
 
 
-def _nearest(mask, x, y, reach):
-    """Distance of each star from the nearest point of a masked pixel, shape (n,); infinite beyond `reach` [px].
+def _nearest(masks, x, y, reach):
+    """Distance of each star from the nearest point of a masked pixel of each mask, shape (n_masks, n) [px].
 
-    Masked pixels are few: to look for those near each star is ten times as fast as to sum masks in apertures.
+    Infinite beyond `reach`. Masked pixels are few: to look for those near each star is ten times as fast as to sum
+    masks in apertures.
     """
-    nearest = np.full(len(x), np.inf)
-    row, column = np.nonzero(mask)
-    if not len(row) or not len(x):
+    nearest = np.full((len(masks), len(x)), np.inf)
+    masked = np.flatnonzero(np.logical_or.reduce(masks))
+    if not len(masked) or not len(x):
         return nearest
+    row, column = np.divmod(masked, masks[0].shape[1])
     pixels, stars = cKDTree(np.stack([column, row], axis=1)), cKDTree(np.stack([x, y], axis=1))
     pairs = stars.sparse_distance_matrix(pixels, reach + np.sqrt(0.5), output_type="ndarray")
     star, pixel = pairs["i"], pairs["j"]
     across, along = (np.abs(a[star] - b[pixel]) - 0.5 for a, b in ((x, column), (y, row)))
-    np.minimum.at(nearest, star, np.hypot(np.maximum(across, 0), np.maximum(along, 0)))
+    distance = np.hypot(np.maximum(across, 0), np.maximum(along, 0))
+    for mask, values in zip(masks, nearest, strict=True):
+        chosen = mask.ravel()[masked[pixel]]
+        np.minimum.at(values, star[chosen], distance[chosen])
     return nearest
 
 

@@ -11,6 +11,7 @@ from contextlib import closing
 from functools import partial
 from itertools import islice
 
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from wfc3_cte_monitor.errors import KilledWorkError, MonitorError
@@ -52,11 +53,19 @@ def in_order(function, tasks, jobs, cluster=None):
     """
     call, jobs = partial(_guarded, function), min(jobs, len(tasks))
     pool = cluster or Processes(jobs)
-    outcomes = _by_pool(partial(_packed, call), tasks, pool) if cluster or jobs > 1 else map(call, tasks)
+    outcomes = _by_pool(partial(_packed, call), tasks, pool) if cluster or jobs > 1 else _here(call, tasks)
     for task, (result, error, records) in zip(tasks, outcomes, strict=True):
         for record in records:
             _package_log.handle(record)
         yield task, result, error
+
+
+def _here(call, tasks):
+    """One job is one thread, as in a process of a pool."""
+    for task in tasks:
+        with threadpool_limits(1):
+            outcome = call(task)
+        yield outcome
 
 
 def _by_pool(call, tasks, pool):

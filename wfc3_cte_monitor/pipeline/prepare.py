@@ -16,6 +16,9 @@ __all__ = ["choose_programs", "of_visits", "select_exposures"]
 
 log = logging.getLogger(__name__)
 
+_MANY = 200
+"""Files whose headers one process reads faster than several can be started."""
+
 
 def choose_programs(wanted, settings):
     """Resolve 'all', 'last' or a number.
@@ -57,7 +60,9 @@ def select_exposures(request, settings, summary):
     files = [path for program in request.programs for path in find_files(settings.path_to_data / str(program))]
     files = [path for path in files if of_visits(path, request.visits)]
     summary.found = len(files)
-    outcomes = in_order(partial(read_exposure, legal=settings), files, request.jobs)
+    # To start processes takes as long as to read some hundred headers.
+    jobs = request.jobs if len(files) > _MANY else 1
+    outcomes = in_order(partial(read_exposure, legal=settings), files, jobs)
     chosen = []
     for path, exposure, error in progress(outcomes, len(files), "headers"):
         error = error or _misplaced(exposure, path, settings)

@@ -1,0 +1,73 @@
+"""Whole runs of the command over simulated archives: two processes against one, a rerun, growth, memory."""
+
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from wfc3_cte_monitor import simulate
+from wfc3_cte_monitor.commands.setup import default_answers, set_up
+from wfc3_cte_monitor.exposures import read_exposure
+from wfc3_cte_monitor.pipeline.extract import Task
+from wfc3_cte_monitor.records import MasterCatalog
+from wfc3_cte_monitor.settings import read_settings
+
+__all__ = ["rows", "worker_memory"]
+
+COLUMNS = 512
+
+
+def rows(folder, numbers):
+    """(name, seconds, name of the peer, seconds of the peer) of runs over archives of two sizes."""
+    few, many = numbers
+    small, large = (make(folder / str(number), number) for number in numbers)
+    one, two = run(small, 1), run(small, 2)
+    again = run(small, 2, again=True)
+    grown = run(large, 2)
+    return [
+        (f"{few} exposures, two processes", two, "one process", one),
+        (f"{few} exposures again, unchanged", again, "the first run", two),
+        (f"one of {many} exposures", grown / many, f"one of {few}", two / few),
+    ]
+
+
+def make(folder, n_exposures):
+    """The configuration of an archive of narrow frames."""
+    plan = simulate.default_plan(n_epochs=10, targets=("ngc104",), lengths=("l",), flashlvls=(0.0, 12.0))
+    wanted = [exposure for exposure in plan if len(exposure.variants) == 2][: n_exposures // 2]
+    simulate.simulate_observatory(folder, wanted, n_columns=COLUMNS, jobs=2)
+    return set_up(default_answers(folder))
+
+
+def run(config, jobs, again=False):
+    """Seconds of --pr all without figures; into a new database unless it is done again."""
+    if not again:
+        for name in ("outputs", "database"):
+            shutil.rmtree(config.parent / name, ignore_errors=True)
+    command = [sys.executable, "-m", "wfc3_cte_monitor.commands.run_uvis_external_cte", "--pr", "all", "--pl", "none"]
+    begin = time.perf_counter()
+    subprocess.run([*command, "--config", config, "--jobs", str(jobs)], check=True, capture_output=True)
+    return time.perf_counter() - begin
+
+
+MEMORY = """
+import pickle, resource, sys
+from pathlib import Path
+from wfc3_cte_monitor.pipeline.extract import extract
+extract(pickle.loads(Path(sys.argv[1]).read_bytes()))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+def worker_memory(path, cluster, folder):
+    """Peak memory of a process that extracts a full frame, as a worker does [MB]."""
+    settings = read_settings(set_up(default_answers(folder / "memory")))
+    zeros = np.zeros(len(cluster.id))
+    catalog = MasterCatalog("ngc104", cluster.id, zeros, zeros, cluster.ra, cluster.dec)
+    task = Task(read_exposure(path, legal=settings), catalog, settings, True, True, True, "")
+    (folder / "task").write_bytes(pickle.dumps(task))
+    done = subprocess.run([sys.executable, "-c", MEMORY, folder / "task"], check=True, capture_output=True, text=True)
+    return float(done.stdout)
