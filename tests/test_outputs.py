@@ -102,7 +102,7 @@ def test_a_link_left_by_a_killed_run_is_no_obstacle(tmp_path, monkeypatch):
         patch.setattr(Path, "replace", lambda self, _: (_ for _ in ()).throw(OSError("killed")))
         (final / "pf0" / "t0").mkdir(parents=True)
         with pytest.raises(OSError, match="killed"):
-            outputs._point_to(final / "pf0" / "most_recent", final / "pf0" / "t0")
+            outputs.results._point_to(final / "pf0" / "most_recent", final / "pf0" / "t0")
     outputs.publish(staged(tmp_path, "new"), final, "t1")
     assert (final / "pf0" / "most_recent" / "a.txt").read_text() == "new"
 

@@ -185,3 +185,8 @@ def test_code_is_in_the_fingerprints(thing, monkeypatch):
     before = printed(*thing), fingerprints.of_pair("a", "b", thing[1])
     monkeypatch.setattr(fingerprints, "_code", lambda names: "another version")
     assert not {*before} & {printed(*thing), fingerprints.of_pair("a", "b", thing[1])}
+
+
+@pytest.mark.parametrize("names", [fingerprints._MEASURES_STARS, fingerprints._MEASURES_SLOPES, fingerprints._DRAWS])
+def test_the_code_of_the_fingerprints_is_where_they_look_for_it(names):
+    assert [name for name in names if not (fingerprints._PACKAGE / name).exists()] == []

@@ -16,6 +16,7 @@ __all__ = [
     "BAD_INPUT",
     "INTERRUPTED",
     "add_config",
+    "add_engine",
     "add_jobs",
     "add_scheduler",
     "load_settings",
@@ -66,9 +67,21 @@ def add_scheduler(parser):
     )
 
 
+def add_engine(parser, meaning="the database of IRAF's photometry, whose name ends in _iraf (default n)"):
+    """The option that chooses the engine of photometry, and with it the database."""
+    parser.add_argument(
+        "--irafphot",
+        type=yes_no,
+        default=False,
+        metavar="y|n",
+        help=meaning,
+    )
+
+
 def load_settings(args):
     """The `settings.Settings` that the arguments name."""
-    return read_settings(find_config(args.config))
+    settings = read_settings(find_config(args.config))
+    return settings.of_engine("iraf" if getattr(args, "irafphot", False) else "python")
 
 
 def positive_int(text):

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands.common import add_config, load_settings
+from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
 from wfc3_cte_monitor.database import Database, copy_database, left_behind
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.tables import Schema
@@ -19,6 +19,7 @@ def add_parsers(commands):
     )
     create = actions.add_parser("create", help="create the tables that do not exist yet")
     add_config(create)
+    add_engine(create)
     create.set_defaults(run=_create)
     _add_copy(actions)
     _add_populate(commands)
@@ -40,6 +41,7 @@ def _add_copy(actions):
         help="destination: the path of an SQLite file, or a URL such as postgresql+psycopg://USER@HOST/DATABASE",
     )
     add_config(p)
+    add_engine(p)
     p.set_defaults(run=_copy)
 
 
@@ -78,6 +80,7 @@ def _add_populate(commands):
         "<target>_master. Stars that are there already are replaced; bad lines are named and left out.",
     )
     add_config(p)
+    add_engine(p)
     p.set_defaults(run=_populate)
 
 

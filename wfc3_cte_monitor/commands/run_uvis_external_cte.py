@@ -4,7 +4,16 @@ import argparse
 import sys
 
 from wfc3_cte_monitor import __version__, pipeline
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, add_scheduler, guarded, load_settings, visit, yes_no
+from wfc3_cte_monitor.commands.common import (
+    add_config,
+    add_engine,
+    add_jobs,
+    add_scheduler,
+    guarded,
+    load_settings,
+    visit,
+    yes_no,
+)
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.iraf import require_iraf
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
@@ -104,12 +113,9 @@ def _add_steps(p):
         help="measure exposures and pairs again that are unchanged: the same file, configuration and code as in the "
         "database; else they are left as they are and the summary counts them",
     )
-    p.add_argument(
-        "--irafphot",
-        type=yes_no,
-        default=False,
-        metavar="y|n",
-        help="photometry by IRAF's phot (default n), into a database and output folders of its own, whose names end in "
+    add_engine(
+        p,
+        "photometry by IRAF's phot (default n), into a database and output folders of its own, whose names end in "
         "_iraf; with --dophot n figures of that database. Needs Debian's packages iraf and iraf-noao",
     )
     p.add_argument(
@@ -194,7 +200,7 @@ def _chosen(flag, wanted, legal, name):
 
 
 def _run(args):
-    settings = load_settings(args).of_engine("iraf" if args.irafphot else "python")
+    settings = load_settings(args)
     if args.irafphot and args.dophot:
         require_iraf()
     summary = pipeline.run(request_of(args, settings), settings)

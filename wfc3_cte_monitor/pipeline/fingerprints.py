@@ -12,11 +12,11 @@ __all__ = ["of_catalog", "of_exposure", "of_pair", "of_figure"]
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
     *("exposures", "matching.py", "photometry.py", "quality.py", "cosmic_rays.py", "iraf", "records.py", "uvis.py"),
-    *("pipeline/extract.py", "pipeline/fingerprints.py"),
+    *("pipeline/extract.py", "pipeline/engines.py", "pipeline/fingerprints.py"),
 )
 _MEASURES_SLOPES = ("slopes.py", "plots", "records.py", "pipeline/measure.py", "pipeline/fingerprints.py")
 """Code that decides what comes out: other code may change without a new measurement."""
-_DRAWS = ("plots", "surface.py", "slopes.py", "pairing.py", "outputs.py", "records.py", "pipeline/draw.py")
+_DRAWS = ("plots", "surface.py", "slopes.py", "pairing.py", "outputs", "records.py", "pipeline/draw.py")
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
 
 

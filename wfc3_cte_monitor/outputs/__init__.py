@@ -1,0 +1,51 @@
+"""Folder and file names of the output tree, and the files in it."""
+
+from wfc3_cte_monitor.outputs.coefficients import write_coefficients
+from wfc3_cte_monitor.outputs.files import FOLDERS, make_folder, replace_file, sweep, unique_path, write_table
+from wfc3_cte_monitor.outputs.names import (
+    cte_logflux_name,
+    cte_time_name,
+    exposure_stem,
+    flash_folder,
+    pair_stem,
+    set_folder,
+)
+from wfc3_cte_monitor.outputs.results import MOST_RECENT, NewestResults, complete, copy_tree, newest_results, publish
+from wfc3_cte_monitor.outputs.tables import (
+    alignment_table,
+    catalog_table,
+    mask_table,
+    photometry_table,
+    positions_table,
+    read_positions,
+    update_table,
+)
+
+__all__ = [
+    "flash_folder",
+    "set_folder",
+    "exposure_stem",
+    "pair_stem",
+    "cte_time_name",
+    "cte_logflux_name",
+    "FOLDERS",
+    "make_folder",
+    "unique_path",
+    "write_table",
+    "replace_file",
+    "sweep",
+    "MOST_RECENT",
+    "NewestResults",
+    "newest_results",
+    "complete",
+    "publish",
+    "copy_tree",
+    "positions_table",
+    "read_positions",
+    "photometry_table",
+    "alignment_table",
+    "mask_table",
+    "catalog_table",
+    "update_table",
+    "write_coefficients",
+]

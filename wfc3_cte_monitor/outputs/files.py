@@ -1,0 +1,92 @@
+"""Folders that can be written, and files that are whole or absent."""
+
+import os
+import socket
+
+from wfc3_cte_monitor.errors import ConfigurationError
+
+__all__ = ["FOLDERS", "make_folder", "unique_path", "write_table", "replace_file", "sweep"]
+
+FOLDERS = {
+    "finalresults": "Final figures and coefficients, by flash level, FLT/FLC ('_ctecorr') and time of the run; "
+    "most_recent is the last of them.",
+    "photom": "Coordinates (.coo), photometry (.mag) and diagnostic pictures of every exposure.",
+    "tempfiles": "Files of the run that is going on. Nothing in here is needed when none is.",
+    "tweakreg": "Pictures, matches, headerlet and log of every alignment; alignments.txt has their numbers.",
+    "crmasks": "Cosmic-ray masks of AstroDrizzle, 0 for hits; crmasks.txt says how much of the stars they take.",
+    "logs": "One log file per run.",
+}
+"""The folders of the output tree, and what their READMEs say."""
+
+MOST_RECENT = "most_recent"
+
+
+def make_folder(path):
+    """Make a folder that can be written to.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Asking os.access is not enough: it tells root that a read-only file system can be written.
+        probe = path / f".writable_{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def unique_path(parent, name, suffix=""):
+    """`parent` / `name` + `suffix`, with a number behind the name where that exists."""
+    candidates = (parent / f"{name}{f'_{n}' if n else ''}{suffix}" for n in range(10_000))
+    return next(path for path in candidates if not path.exists())
+
+
+def write_table(table, path):
+    """Write a table as ECSV (whatever the suffix: the monitor's are .coo, .mag and .txt), whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda new: table.write(new, format="ascii.ecsv", overwrite=True))
+
+
+def replace_file(path, write):
+    """Let `write(new_path)` write a file that then takes the place of `path` in one step."""
+    # With the host: workers of a cluster write to the same folders, and in containers their process ids are alike.
+    new = path.with_name(f".{os.getpid()}-{_host()}_{path.name}")
+    try:
+        write(new)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def sweep(folder):
+    """Remove what `replace_file` left in a folder when its process was killed.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        It need not exist.
+    """
+    for path in folder.glob(".[0-9]*_*"):
+        pid, _, host = path.name[1:].partition("_")[0].partition("-")
+        if pid.isdigit() and host in ("", _host()) and not _is_running(int(pid)):
+            path.unlink(missing_ok=True)
+
+
+def _host():
+    return socket.gethostname().replace("_", "-")
+
+
+def _is_running(pid):
+    """Whether a process is there; one of another user is, too."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
