@@ -48,6 +48,8 @@ _MIN_SCATTER = 0.01
 
 _CLIP_SIGMA = 3.0
 _CLIP_ITERATIONS = 10
+_END = 48
+"""Pixels that clipping may take at either end of a row of sky pixels before it is done in another way."""
 _CHUNK = 500
 """Stars whose annuli are in memory at once."""
 
@@ -309,10 +311,49 @@ def _annulus_offsets(inner, outer):
 def _clipped_mean(pixels):
     """Clipped mean, scatter and number of each row of `pixels`, where NaN is no pixel.
 
-    Sorted once, a row's pixels within any limits are a slice: limits are found by bisection, and means come from
-    cumulative sums.
+    Clipping takes a few pixels at either end of a sorted row, so that sums are those of all less those of its ends;
+    rows that lose more are done by `_clipped_mean_of_many`.
     """
     ordered = np.sort(pixels, axis=1)
+    number = np.count_nonzero(np.isfinite(ordered), axis=1)
+    row, ends = np.arange(len(ordered)), np.arange(min(_END, ordered.shape[1]))
+    middle = _slice_median(np.nan_to_num(ordered), 0 * number, number)
+    # About the median, lest the squares of a bright sky drown its scatter.
+    offset = ordered - middle[:, None]
+    low_end, high_end = offset[:, ends], offset[row[:, None], np.maximum(number[:, None] - 1 - ends, 0)]
+    high_end[ends >= number[:, None]] = np.nan
+    offset = np.nan_to_num(offset, copy=False)
+    total = offset.sum(axis=1), np.einsum("ij,ij->i", offset, offset)
+    cut_low, cut_high = ([_cumulative(np.nan_to_num(end) ** power) for power in (1, 2)] for end in (low_end, high_end))
+    n_low, n_high = 0 * number, 0 * number
+    for _ in range(_CLIP_ITERATIONS):
+        mean, std = _moments_without_ends(total, cut_low, cut_high, n_low, n_high, number)
+        median = _slice_median(offset, n_low, number - n_high)
+        new_low = np.maximum(n_low, np.count_nonzero(low_end < (median - _CLIP_SIGMA * std)[:, None], axis=1))
+        new_high = np.maximum(n_high, np.count_nonzero(high_end > (median + _CLIP_SIGMA * std)[:, None], axis=1))
+        if np.array_equal(new_low, n_low) and np.array_equal(new_high, n_high):
+            break
+        n_low, n_high = new_low, new_high
+    mean, std = _moments_without_ends(total, cut_low, cut_high, n_low, n_high, number)
+    mean, left = mean + middle, number - n_low - n_high
+    many = np.flatnonzero(np.maximum(n_low, n_high) == len(ends))
+    if many.size:
+        mean[many], std[many], left[many] = _clipped_mean_of_many(ordered[many])
+    return mean, std, left
+
+
+def _moments_without_ends(total, cut_low, cut_high, n_low, n_high, number):
+    row, left = np.arange(len(number)), (number - n_low - n_high).astype(float)
+    left[left <= 0] = np.nan
+    first, second = (
+        t - low[row, n_low] - high[row, n_high] for t, low, high in zip(total, cut_low, cut_high, strict=True)
+    )
+    mean = first / left
+    return mean, np.sqrt(np.maximum(second / left - mean**2, 0))
+
+
+def _clipped_mean_of_many(ordered):
+    """The same for sorted rows that may lose any number of pixels: limits by bisection, means from cumulative sums."""
     first, last = np.zeros(len(ordered), dtype=int), np.count_nonzero(np.isfinite(ordered), axis=1)
     values = np.nan_to_num(ordered, nan=0.0)
     sums, squares = _cumulative(values), _cumulative(np.square(values, dtype=float))
