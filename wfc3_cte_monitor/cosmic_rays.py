@@ -29,7 +29,7 @@ _STRIP, _OVERLAP = 512, 32
 """Rows that are looked at together, and what they share with the next [px]."""
 
 
-def find_cosmic_rays(image, good):
+def find_cosmic_rays(image, good, objlim=_OBJLIM):
     """Cosmic rays of a single exposure by L.A.Cosmic (van Dokkum 2001, PASP 113, 1420).
 
     Parameters
@@ -37,6 +37,8 @@ def find_cosmic_rays(image, good):
     image : `records.ChipImage`
     good : ndarray of bool, shape (rows, columns)
         False for pixels that are not to be judged (bad, not finite).
+    objlim : float, optional
+        Contrast of a hit to the fine structure of a star: the lower, the more hits are found, and clean stars taken.
 
     Returns
     -------
@@ -47,17 +49,17 @@ def find_cosmic_rays(image, good):
         # Nothing looks further than the overlap, so that strips find what the whole would, in a third of its memory.
         first, stop = max(start - _OVERLAP, 0), start + _STRIP
         rows = slice(first, stop + _OVERLAP)
-        hit[start:stop] = _hits(image, image.data[rows], good[rows])[start - first :][:_STRIP]
+        hit[start:stop] = _hits(image, image.data[rows], good[rows], objlim)[start - first :][:_STRIP]
     return hit
 
 
-def _hits(image, data, good):
+def _hits(image, data, good, objlim):
     # The noise is that of all charge, with what calwf3 subtracted put back.
     hit, _ = astroscrappy.detect_cosmics(
         np.where(good, data, 0) + np.float32(image.background_removed),
         inmask=~good,
         sigclip=_SIGCLIP,
-        objlim=_OBJLIM,
+        objlim=objlim,
         gain=1.0,
         readnoise=image.read_noise,
         satlevel=np.inf,

@@ -80,7 +80,7 @@ def find(image, star_id, x, y, setup):
     x0, y0 = zero_based(x), zero_based(y)
     data = _finite(image.data)
     xc, yc, centred = centroids(data, x0, y0, setup.max_shift)
-    if centred.any():
+    if setup.trust_catalog and centred.any():
         error = _centroid_error(data, xc, yc)
         xc, yc = _with_catalog(xc, x0, error, centred), _with_catalog(yc, y0, error, centred)
     shift = np.where(centred, np.hypot(xc - x0, yc - y0), np.nan)

@@ -12,11 +12,11 @@ from scipy.spatial import cKDTree
 from wfc3_cte_monitor.records import Flag, PixelMasks
 from wfc3_cte_monitor.uvis import zero_based
 
-__all__ = ["pixel_masks", "with_stars", "flagged"]
+__all__ = ["HOT_BITS", "pixel_masks", "with_stars", "flagged"]
 
 _SATURATED_BITS = 256 | 2048
 _COSMIC_RAY_BITS = 4096 | 8192
-_HOT_BITS = 16 | 64
+HOT_BITS = 16 | 64
 """Hot and warm pixels."""
 _COSMIC_RAY_MARGIN = 1.5
 """A hit this far outside the aperture still has its wings in it [px]."""
@@ -29,9 +29,10 @@ _NEIGHBOUR_REACH = 6.0
 _MAX_NEIGHBOUR_LIGHT = 0.1
 """Largest neighbours' part of an aperture's light."""
 _MIN_SKY_PIXELS = 30
-_MAX_MASK = 14.0
-"""Radius of the largest mask of a star [px]. The halo outside lies under its neighbours too and is part of their sky:
-with 30 px their fluxes came out 2 e- higher (docs/sky_and_crowding.md)."""
+_MAX_MASK = 17.0
+"""Radius of the largest mask of a star [px]. The halo outside lies under its neighbours too and is part of their sky.
+In ten dense fields the sky was off by +0.034, +0.013, +0.001, -0.022 e-/px (+- 0.006) with 14, 17, 20, 30 px; what faint
+stars lose came out 0.006 mag lower with 30 than with 14 (docs/sky_and_crowding.md)."""
 
 
 def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
@@ -54,7 +55,7 @@ def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
     bad = ((image.dq & bad_dq_bits) != 0) | ~np.isfinite(image.data)
     if cosmic_ray is not None:
         # A hot pixel that stands out like a hit is bad, but its harm ends at the rim of an aperture.
-        hot = (image.dq & _HOT_BITS) != 0
+        hot = (image.dq & HOT_BITS) != 0
         hit, bad = _with_trails(hit | (cosmic_ray & ~bad & ~hot), image.chip), bad | (cosmic_ray & hot)
     return PixelMasks(
         bad=bad,
@@ -64,7 +65,7 @@ def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
     )
 
 
-def with_stars(masks, image, positions):
+def with_stars(masks, image, positions, largest=None):
     """The masks with the pixels in which stars of the catalogue outshine the sky: they tell nothing about it.
 
     Parameters
@@ -72,13 +73,15 @@ def with_stars(masks, image, positions):
     masks : `records.PixelMasks`
     image : `records.ChipImage`
     positions : `records.StarPositions`
+    largest : float, optional
+        Radius that the mask of a bright star may have (default 17) [px].
     """
     x, y = zero_based(positions.x), zero_based(positions.y)
     data = image.data
     # Where a pixel is not finite, neither is the sum, whose star then has the smallest mask.
     sums = np.nan_to_num(sep.sum_circle(data, x, y, 3.0, subpix=0)[0], posinf=0.0, neginf=0.0)
     flux = np.clip(sums - np.pi * 9.0 * float(np.nanmedian(data[::7, ::7])), 0, None)
-    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, _MAX_MASK)
+    radius = np.clip(1.3 * np.maximum(flux, 1.0) ** 0.25, 3.5, largest or _MAX_MASK)
     star = np.zeros(data.shape, dtype=bool)
     sep.mask_ellipse(star, x, y, 1.0, 1.0, 0.0, radius)
     return replace(masks, star=star)

@@ -226,6 +226,8 @@ class PhotometrySetup:
     """Inner and outer radius [px]."""
     max_shift: float
     """How far a centroid may lie from the catalogue position [px]."""
+    trust_catalog: bool = True
+    """Whether the catalogue has a say in where faint stars are; a catalogue that is being made must not."""
 
 
 @dataclass(frozen=True)

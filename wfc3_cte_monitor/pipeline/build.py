@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 SCALE = 0.0396
 """Of the mosaic, the detector's own [arcsec/px]."""
+_HALO = 30.0
+"""Of a bright star: where its light is part of the sky, pieces of it are taken for stars [px]."""
 _CORE, _APERTURE = 1.0, 3.0
 """[px]"""
 _CHIPS = (2, 1)
@@ -244,7 +246,7 @@ def _own_stars(exposure, settings):
     ra, dec = [], []
     for chip in _CHIPS:
         image = read_chip(exposure.path, chip)
-        masks = quality.pixel_masks(image, settings.bad_dq_bits)
+        masks = quality.pixel_masks(image, _bad_bits(settings))
         x, y, *_ = catalogs.find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
         sky = image.wcs.all_pix2world(x, y, 1) if x.size else (x, y)
         ra.append(sky[0])
@@ -306,10 +308,10 @@ def _measure_one(exposure, path, mask_folder, ra, dec, settings):
         if not index.size:
             continue
         hit = read_mask(mask_folder / crmask_name(exposure.rootname, sci_extver(chip)), image.data.shape)
-        masks = quality.pixel_masks(image, settings.bad_dq_bits, hit)
-        setup = replace(settings.photometry_setup, aprads=(_CORE, _APERTURE))
+        masks = quality.pixel_masks(image, _bad_bits(settings), hit)
+        setup = replace(settings.photometry_setup, aprads=(_CORE, _APERTURE), trust_catalog=False)
         positions = photometry.find(image, index, x, y, setup)
-        masks = quality.with_stars(masks, image, positions)
+        masks = quality.with_stars(masks, image, positions, _HALO)
         one = quality.flagged(photometry.measure(image, masks, positions, np.ones(index.size), setup), masks)
         rate[index], rate_err[index] = one.flux[1] / exposure.exptime, one.flux_err[1] / exposure.exptime
         flags[index], core[index] = one.flags[1], _core_significance(one)
@@ -317,6 +319,11 @@ def _measure_one(exposure, path, mask_folder, ra, dec, settings):
         sky = image.wcs.all_pix2world(positions.x[centred], positions.y[centred], 1)
         own_ra[index[centred]], own_dec[index[centred]] = sky
     return rate, rate_err, flags, core, own_ra, own_dec
+
+
+def _bad_bits(settings):
+    """A hot pixel that does a known star no harm could be taken for a star."""
+    return settings.bad_dq_bits | quality.HOT_BITS
 
 
 def _core_significance(measured):

@@ -19,7 +19,7 @@ from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exp
 from wfc3_cte_monitor.matching import seen_by_others, stars_on_chip
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
-from wfc3_cte_monitor.quality import pixel_masks
+from wfc3_cte_monitor.quality import HOT_BITS, pixel_masks
 from wfc3_cte_monitor.records import MaskReport
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
@@ -28,6 +28,8 @@ __all__ = ["make_masks", "MaskSummary"]
 
 log = logging.getLogger(__name__)
 
+_OBJLIM = 6.0
+"""Of L.A.Cosmic where one exposure looks alone, beside the field as a rule: a mask should miss no hit there."""
 _CHIPS = (2, 1)
 _EATEN = 0.01
 """A mask eats stars where it takes this fraction of their pixels more than of all, beyond three times the chance."""
@@ -243,7 +245,7 @@ def _publish_masks(exposures, settings, host, skies):
         for chip in _CHIPS:
             name = crmask_name(exposure.rootname, sci_extver(chip))
             image = read_chip(exposure.path, chip)
-            masks = pixel_masks(image, settings.bad_dq_bits)
+            masks = pixel_masks(image, settings.bad_dq_bits | HOT_BITS)
             hit = _complete(read_mask(host.folder / name, image.data.shape), image, masks, others)
             outputs.replace_file(folder / name, partial(_write_mask, hit, len(exposures)))
             x, y = _star_positions(image, catalog)
@@ -260,7 +262,7 @@ def _complete(hit, image, masks, others):
         return hit
     box = tuple(_extent(alone.any(axis=1 - axis)) for axis in (0, 1))
     found = np.zeros_like(hit)
-    found[box] = find_cosmic_rays(replace(image, data=image.data[box]), ~masks.bad[box])
+    found[box] = find_cosmic_rays(replace(image, data=image.data[box]), ~masks.bad[box], _OBJLIM)
     return np.where(alone, found, hit)
 
 
