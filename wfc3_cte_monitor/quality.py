@@ -31,8 +31,8 @@ _MAX_NEIGHBOUR_LIGHT = 0.1
 _MIN_SKY_PIXELS = 30
 _MAX_MASK = 17.0
 """Radius of the largest mask of a star [px]. The halo outside lies under its neighbours too and is part of their sky.
-In ten dense fields the sky was off by +0.034, +0.013, +0.001, -0.022 e-/px (+- 0.006) with 14, 17, 20, 30 px; what faint
-stars lose came out 0.006 mag lower with 30 than with 14 (docs/sky_and_crowding.md)."""
+In ten dense fields the sky was off by +0.034, +0.013, +0.001, -0.022 e-/px (+- 0.006) with 14, 17, 20, 30 px; what
+faint stars lose came out 0.006 mag lower with 30 than with 14 (docs/sky_and_crowding.md)."""
 
 
 def pixel_masks(image, bad_dq_bits, cosmic_ray=None):
