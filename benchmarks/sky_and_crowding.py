@@ -102,10 +102,10 @@ def kept_field(seed, folder):
 # ---- Measuring -------------------------------------------------------------------------------------------------------
 
 
-def measured(field, image, *, hit=None, bad_bits=Settings.bad_dq_bits):
+def measured(field, image, *, hit=None, bad_bits=Settings.bad_dq_bits, trust=True):
     """The field as the pipeline measures it."""
     masks = quality.pixel_masks(image, bad_bits, hit)
-    setup = PhotometrySetup((RADIUS,), ANNULUS, Settings.max_shift)
+    setup = PhotometrySetup((RADIUS,), ANNULUS, Settings.max_shift, trust)
     positions = photometry.find(image, np.arange(len(field.x)), field.x, field.y, setup)
     masks = quality.with_stars(masks, image, positions)
     one = photometry.measure(image, masks, positions, np.ones(len(field.x)), setup)
@@ -170,12 +170,11 @@ def sky_rows(fields):
         rows[name] = sky_row(fields, plain, skies)
     true = [field.under for field in fields]
     rows["the true sky"] = sky_row(fields, plain, true)
-    with patch.object(photometry, "_CENTROID_WIDTH", 0.0):
-        rows["true sky, centroids alone"] = sky_row(fields, [measured(f, f.clean) for f in fields], true)
+    rows["true sky, centroids alone"] = sky_row(fields, [measured(f, f.clean, trust=False) for f in fields], true)
     fixed = [replace(p, positions=replace(p.positions, x=f.x, y=f.y)) for p, f in zip(plain, fields, strict=True)]
     rows["true sky, true positions"] = sky_row(fields, fixed, true)
-    with patch.object(photometry, "_CENTROID_WIDTH", 0.0), patch.object(quality, "_MAX_MASK", 30.0):
-        before = [measured(f, f.clean) for f in fields]
+    with patch.object(quality, "_MAX_MASK", 30.0):
+        before = [measured(f, f.clean, trust=False) for f in fields]
         rows["before: centroids alone, masks to 30 px"] = sky_row(fields, before, [one.sky for one in before])
     return rows
 

@@ -113,6 +113,7 @@ def test_without_the_package_it_says_how_to_install_it(config, tmp_path, monkeyp
     [
         ({}, None),
         ({"version": "0.0.1"}, "here it is 0.0.1; install the same"),
+        ({"code": "other"}, "other code or libraries than here"),
         ({"data": "nowhere"}, "does not see what is in path_to_data"),
         ({"names": ["14541"]}, "does not see what is in path_to_data"),
         ({"seen": "nowhere"}, "does not see path_to_outputs"),
@@ -120,7 +121,8 @@ def test_without_the_package_it_says_how_to_install_it(config, tmp_path, monkeyp
 )
 def test_a_worker_says_what_is_wrong_with_it(tmp_path, changes, words):
     (tmp_path / "seen").touch()
-    values = {"version": cluster.__version__, "data": str(tmp_path), "names": ["seen"], "outputs": str(tmp_path)}
+    same = {"version": cluster.__version__, "code": cluster.fingerprints.of_all_code()}
+    values = same | {"data": str(tmp_path), "names": ["seen"], "outputs": str(tmp_path)}
     problem = cluster._examiner()(**{**values, "seen": str(tmp_path / "seen"), **changes})
     assert words in problem if words else problem is None
 

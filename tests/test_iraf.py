@@ -184,6 +184,7 @@ def test_where_iraf_is_not_installed_the_message_names_the_packages(monkeypatch,
 # ---- The whole command -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_with_iraf_has_a_database_and_folders_of_its_own(observatory, make_config, tmp_path):
     config = make_config(path_to_data=observatory / "data", aprads=[3, 5], path_to_automated_outputs=tmp_path / "web")
     selection = ("--pr", "14541", "--ctecorr", "flt")

@@ -329,3 +329,30 @@ def test_errors_are_true_on_simulated_exposures(exptime, flashlvl):
             chosen = ~bad[k] & (brightness >= lo) & (brightness < hi)
             assert chosen.sum() >= 10
             assert 0.9 < np.std(pulls[:, k, chosen]) < 1.1, (k, lo, chosen.sum())
+
+
+def test_a_faint_star_is_drawn_to_the_catalogue_and_one_that_has_moved_is_not():
+    x, y = grid()
+    flux = np.where(np.arange(len(x)) % 2, 20000.0, 1500.0)
+    rng = np.random.default_rng(6)
+    image = chip_image(rng.poisson(draw(x, y, flux) + 2.0) + rng.normal(0, 3.1, SHAPE))
+    catalog_x = x.copy()
+    catalog_x[0] += 0.9
+    setup = PhotometrySetup((3.0,), (12.0, 20.0), 1.5)
+    drawn, alone = (
+        photometry.find(image, np.arange(len(x)), catalog_x, y, replace(setup, trust_catalog=trust))
+        for trust in (True, False)
+    )
+    assert drawn.x[0] == alone.x[0] == pytest.approx(x[0], abs=0.1)
+    faint = np.arange(2, len(x), 2)
+    assert np.std((drawn.x - x)[faint]) < 0.5 * np.std((alone.x - x)[faint])
+    np.testing.assert_allclose(drawn.x[1::2], alone.x[1::2], atol=0.02)
+
+
+def test_a_hot_pixel_that_is_seen_as_a_hit_is_bad_without_margin_and_trail():
+    dq, hit = np.zeros(SHAPE, np.int16), np.zeros(SHAPE, bool)
+    dq[99, 50:54] = 16
+    hit[99, [52, 200]] = True
+    masks = quality.pixel_masks(chip_image(np.zeros(SHAPE), dq), 4, hit)
+    assert [*np.argwhere(masks.bad).tolist()] == [[99, 52]]
+    assert np.argwhere(masks.cosmic_ray).tolist() == [[row, 200] for row in range(99, 105)]

@@ -209,6 +209,7 @@ def test_a_writer_that_waits_too_long_says_so(database, monkeypatch):
 # ---- The whole command -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_whole_command_fills_the_same_tables(observatory, make_config, tmp_path, url):
     data = {"path_to_data": observatory / "data"}
     assert run(make_config(tmp_path / "lite", **data), "--pr", "all", "--ctecorr", "flt").code == 0

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.errors import ClusterError
+from wfc3_cte_monitor.pipeline import fingerprints
 
 __all__ = ["Cluster", "connected"]
 
@@ -106,7 +107,8 @@ class Cluster:
         Raises
         ------
         ClusterError
-            There are no workers; or one has not this version of the package, or does not see the data or the outputs.
+            There are no workers; or one has not this version of the package and of the libraries that measure, or does
+            not see the data or the outputs.
         """
         try:
             self._client.wait_for_workers(1, timeout=_PATIENCE)
@@ -129,7 +131,7 @@ class Cluster:
         here.touch()
         try:
             names = sorted(path.name for path in data.iterdir())
-            arguments = (__version__, str(data), names, str(outputs), str(here))
+            arguments = (__version__, fingerprints.of_all_code(), str(data), names, str(outputs), str(here))
             return self._client.run(_examiner(), *arguments, on_error="raise")
         finally:
             here.unlink(missing_ok=True)
@@ -178,16 +180,19 @@ class Cluster:
 def _examiner():
     """The function with which a worker examines itself; it travels as text, since the package may not be there."""
 
-    def examine(version, data, names, outputs, seen):
+    def examine(version, code, data, names, outputs, seen):
         import os
         from pathlib import Path
 
         try:
             from wfc3_cte_monitor import __version__ as found
+            from wfc3_cte_monitor.pipeline.fingerprints import of_all_code
         except ImportError:
             return f"has no package wfc3_cte_monitor; install version {version} there"
         if found != version:
             return f"has wfc3_cte_monitor {found}, here it is {version}; install the same"
+        if of_all_code() != code:
+            return "has the same version, but other code or libraries than here; install the same (constraints.txt)"
         if not Path(data).is_dir() or not set(names) <= {path.name for path in Path(data).iterdir()}:
             return f"does not see what is in path_to_data {data}; it must be on a file system that both have"
         if not Path(seen).is_file():

@@ -7,17 +7,22 @@ from pathlib import Path
 
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
-__all__ = ["of_catalog", "of_exposure", "of_pair", "of_figure"]
+__all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
-    *("exposures", "matching.py", "photometry.py", "quality.py", "cosmic_rays.py", "iraf", "records.py", "uvis.py"),
+    *("exposures", "matching.py", "photometry", "quality.py", "cosmic_rays.py", "iraf", "records", "uvis.py"),
     *("pipeline/extract.py", "pipeline/engines.py", "pipeline/fingerprints.py"),
 )
-_MEASURES_SLOPES = ("slopes.py", "plots", "records.py", "pipeline/measure.py", "pipeline/fingerprints.py")
+_MEASURES_SLOPES = ("slopes.py", "plots", "records", "pipeline/measure.py", "pipeline/fingerprints.py")
 """Code that decides what comes out: other code may change without a new measurement."""
-_DRAWS = ("plots", "surface.py", "slopes.py", "pairing.py", "outputs", "records.py", "pipeline/draw.py")
+_DRAWS = ("plots", "surface.py", "slopes.py", "pairing.py", "outputs", "records", "pipeline/draw.py")
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
+
+
+def of_all_code():
+    """The fingerprint of all code that measures and draws, and of the libraries under it."""
+    return _code(_MEASURES_STARS + _MEASURES_SLOPES + _DRAWS)
 
 
 def of_catalog(catalog):

@@ -1,0 +1,39 @@
+"""The records that the rooms of the house hand to each other: frozen, with the unit of every field.
+
+Positions are 1-based in every record; only `ChipImage.data` and its companions are numpy arrays, whose indices
+start at 0.
+"""
+
+from wfc3_cte_monitor.records.exposures import Expectation, Exposure, ExposurePair, ExposureSet, Rejection
+from wfc3_cte_monitor.records.fits import Alignment, CteSurface, FluxBin, LineFit, MaskReport, SlopeFit, StarPairs
+from wfc3_cte_monitor.records.stars import (
+    ChipImage,
+    Flag,
+    MasterCatalog,
+    Photometry,
+    PhotometrySetup,
+    PixelMasks,
+    StarPositions,
+)
+
+__all__ = [
+    "Exposure",
+    "Rejection",
+    "Expectation",
+    "ExposureSet",
+    "ExposurePair",
+    "Flag",
+    "ChipImage",
+    "MasterCatalog",
+    "PixelMasks",
+    "PhotometrySetup",
+    "StarPositions",
+    "Photometry",
+    "StarPairs",
+    "FluxBin",
+    "LineFit",
+    "SlopeFit",
+    "CteSurface",
+    "Alignment",
+    "MaskReport",
+]
