@@ -73,6 +73,9 @@ max_shift = 1.5
 # (256, 2048) and cosmic rays (4096, 8192) are judged apart.
 bad_dq_bits = 1 | 2 | 4 | 8 | 128 | 512 | 1024
 
+# What `--dq NAME` takes in their place, to see what the masking does: each into a database and folders of its own.
+dq_choices = {"none": 0, "bad": bad_dq_bits, "hot": bad_dq_bits | 16, "warm": bad_dq_bits | 16 | 64}
+
 # The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
 mast_server = None
 

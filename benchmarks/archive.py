@@ -11,7 +11,7 @@ import numpy as np
 from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
 from wfc3_cte_monitor.exposures import read_exposure
-from wfc3_cte_monitor.pipeline.extract import Task
+from wfc3_cte_monitor.pipeline.one_exposure import Task
 from wfc3_cte_monitor.records import MasterCatalog
 from wfc3_cte_monitor.settings import read_settings
 
@@ -53,13 +53,14 @@ def run(config, jobs, again=False):
     return time.perf_counter() - begin
 
 
-MEMORY = """
-import pickle, resource, sys
+MEMORY = r"""
+import pickle, re, sys
 from pathlib import Path
-from wfc3_cte_monitor.pipeline.extract import extract
+from wfc3_cte_monitor.pipeline.one_exposure import extract
 extract(pickle.loads(Path(sys.argv[1]).read_bytes()))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024)
 """
+"""Linux only. The peak that getrusage tells is no less than what the parent had when it started the process."""
 
 
 def worker_memory(path, cluster, folder):

@@ -145,12 +145,14 @@ def built(tmp_path_factory):
     return one, one.build(), before
 
 
+@pytest.mark.slow
 def test_stars_are_found_where_they_are_and_little_else(built):
     one, outcome, _ = built
     assert outcome.code == 0, outcome.err
     assert_good(quality_without_frame(one, one.names))
 
 
+@pytest.mark.slow
 def test_the_summary_counts(built):
     one, outcome, _ = built
     catalog = one.catalog()
@@ -160,12 +162,14 @@ def test_the_summary_counts(built):
     np.testing.assert_array_equal(catalog.id, np.arange(1, len(catalog) + 1))
 
 
+@pytest.mark.slow
 def test_exposures_stay_as_they_are_and_nothing_stays_in_tempfiles(built):
     one, _, before = built
     assert {name: (one.root / "data" / "newdata" / name).read_bytes() for name in one.names} == before
     assert not [path for path in (one.root / "outputs" / "tempfiles").iterdir() if path.name != "README"]
 
 
+@pytest.mark.slow
 def test_the_table_beside_says_what_is_known_of_each_star(built):
     one, _, _ = built
     table, catalog = one.table(), one.catalog()
@@ -185,6 +189,7 @@ def test_the_table_beside_says_what_is_known_of_each_star(built):
     np.testing.assert_allclose(table["x"], catalog.x, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_the_stars(built):
     one, _, _ = built
     table, cluster = one.table(), one.cluster
@@ -202,6 +207,7 @@ def test_rates_are_those_of_the_stars(built):
 # ---- What cannot be built --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -220,6 +226,7 @@ def test_what_is_asked_for_wrongly_is_one_line(built, arguments, words):
     assert words in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -237,6 +244,7 @@ def test_a_reference_of_other_places_is_one_short_line(built, tmp_path, change, 
     assert outcome.code == 2 and words in line and len(line) < 250
 
 
+@pytest.mark.slow
 def test_a_reference_without_right_ascension_is_one_line(built, tmp_path):
     (tmp_path / "r.csv").write_text("x,dec\n1,2\n")
     outcome = built[0].build("--refcat", tmp_path / "r.csv")
@@ -244,6 +252,7 @@ def test_a_reference_without_right_ascension_is_one_line(built, tmp_path):
     assert outcome.code == 2 and "no column named ra (it has x, dec)" in line
 
 
+@pytest.mark.slow
 def test_one_exposure_and_exposures_without_stars_make_no_catalogue(tmp_path):
     plan = simulate.default_plan(n_epochs=1, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,), ctecorr=(True,))
     nothing = {"ngc104": simulate.make_cluster("ngc104", n_columns=64, flux=np.full(5, 1e-3))}
@@ -259,6 +268,7 @@ def test_one_exposure_and_exposures_without_stars_make_no_catalogue(tmp_path):
     assert not list(tmp_path.glob("data/master_cat/**/*.cat"))
 
 
+@pytest.mark.slow
 def test_an_exposure_that_cannot_be_aligned_is_left_out_and_one_in_two_places_counts_once(tmp_path):
     """The first has no stars to align the others to; the second lies in its program's folder, too; one is cut off."""
     plan = simulate.default_plan(n_epochs=1, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,), ctecorr=(True,))

@@ -9,12 +9,12 @@ from wfc3_cte_monitor.catalogs import (
     catalog_path,
     check_field,
     combine,
-    find_sources,
     keep_ids,
     read_catalog,
     read_reference,
     write_catalog,
 )
+from wfc3_cte_monitor.catalogs.detection import find_sources
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.records import Flag, MasterCatalog
 

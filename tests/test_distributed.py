@@ -21,10 +21,10 @@ POISON = "UVIS_CTE_TEST_POISON"
 PRELOAD = f"""
 import os, signal
 from pathlib import Path
-from wfc3_cte_monitor.pipeline import extract
+from wfc3_cte_monitor.pipeline import one_exposure
 
-original = getattr(extract, "original", extract.read_chip)  # nanny and worker may share this module
-extract.original = original
+original = getattr(one_exposure, "original", one_exposure.read_chip)  # nanny and worker may share this module
+one_exposure.original = original
 
 def read_chip(path, chip):
     poison = Path(os.environ["{POISON}"])
@@ -32,7 +32,7 @@ def read_chip(path, chip):
         os.kill(os.getpid(), signal.SIGKILL)
     return original(path, chip)
 
-extract.read_chip = read_chip
+one_exposure.read_chip = read_chip
 """
 """A module for workers in which one exposure, that a file names, kills them."""
 

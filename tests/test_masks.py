@@ -320,6 +320,7 @@ def test_the_list_of_masks_has_a_row_for_each_chip(visit):
     np.testing.assert_allclose(table["sky"], sky_of(visit.plan[0]), atol=0.5)
 
 
+@pytest.mark.slow
 def test_two_processes_again_rewrite_no_exposure_and_give_the_same_masks(visit, tmp_path):
     shutil.copytree(visit.root / "outputs", tmp_path / "outputs")
     config = tmp_path / "config.py"
@@ -486,6 +487,7 @@ def messy(tmp_path_factory):
     return Messy(root, names, run_step(config, "run_adriz", "--pr", "14378"))
 
 
+@pytest.mark.slow
 def test_what_fails_is_one_line_each_and_the_rest_goes_on(messy):
     assert messy.outcome.code == 1
     assert messy.outcome.count("exposures masked") == 2 + 2 + 4 + 2
@@ -493,6 +495,7 @@ def test_what_fails_is_one_line_each_and_the_rest_goes_on(messy):
     assert messy.outcome.count("failed") == 5
 
 
+@pytest.mark.slow
 def test_an_exposure_alone_is_said_and_has_its_sky(messy):
     (name,) = messy.names["01"]
     assert messy.masked("01") == []
@@ -501,6 +504,7 @@ def test_an_exposure_alone_is_said_and_has_its_sky(messy):
     assert messy.has_sky(name) and messy.has_sky(name.replace("_flc", "_flt"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("visit", "words"), [("02", "retrieve it again"), ("03", "BUNIT")])
 def test_a_damaged_exposure_is_named_and_the_others_of_its_visit_are_masked(messy, visit, words):
     """Both where its header cannot be read, and where its pixels cannot."""
@@ -509,6 +513,7 @@ def test_a_damaged_exposure_is_named_and_the_others_of_its_visit_are_masked(mess
     assert words in line
 
 
+@pytest.mark.slow
 def test_what_a_damaged_partner_leaves_alone_is_said(messy):
     bad, good = messy.names["06"]
     assert messy.masked("06") == []
@@ -516,12 +521,14 @@ def test_what_a_damaged_partner_leaves_alone_is_said(messy):
     assert messy.has_sky(good) and not messy.has_sky(bad)
 
 
+@pytest.mark.slow
 def test_targets_of_a_visit_are_told_apart(messy):
     assert messy.masked("04") == [0, 1, 2, 3]
     table = Table.read(messy.root / "outputs" / "crmasks" / "crmasks.txt", format="ascii.ecsv")
     assert set(table["n_exposures"][np.isin(table["imagename"], messy.names["04"])]) == {2}
 
 
+@pytest.mark.slow
 def test_where_astrodrizzle_breaks_off_the_visit_is_named(messy):
     assert messy.masked("05") == []
     (line,) = messy.lines_of("14378/05 ngc104 F502N l")
@@ -529,6 +536,7 @@ def test_where_astrodrizzle_breaks_off_the_visit_is_named(messy):
     assert len(line) < 400
 
 
+@pytest.mark.slow
 def test_a_damaged_flt_costs_its_own_sky_alone(messy):
     first, second = messy.names["07"]
     assert messy.masked("07") == [0, 1]
@@ -536,6 +544,7 @@ def test_a_damaged_flt_costs_its_own_sky_alone(messy):
     assert messy.has_sky(first.replace("_flc", "_flt")) and messy.has_sky(second)
 
 
+@pytest.mark.slow
 def test_an_exposure_without_a_mask_is_measured_by_its_own_pixels(messy, tmp_path):
     config = set_up(default_answers(tmp_path))
     config.write_text(config.read_text() + f"path_to_data = {str(messy.root / 'data')!r}\n")

@@ -434,6 +434,7 @@ def museum(tmp_path_factory, archive):
     return Museum(place, place.align(), before, elsewhere)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", STAYING)
 def test_what_cannot_be_aligned_stays_as_it_was_with_one_clear_line(museum, what):
     line = only_line(museum.outcome, NAMES[what])
@@ -446,6 +447,7 @@ def test_what_cannot_be_aligned_stays_as_it_was_with_one_clear_line(museum, what
     assert {name: after.get(name) for name in files} == files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", LEFT_OUT)
 def test_what_a_rule_leaves_out_is_moved_all_the_same(museum, what):
     _, program, how = LEFT_OUT[what]
@@ -461,6 +463,7 @@ def test_what_a_rule_leaves_out_is_moved_all_the_same(museum, what):
         assert digest(path) == museum.before[path.name]
 
 
+@pytest.mark.slow
 def test_a_forbidden_visit_is_aligned_and_moved(museum):
     """Its rootname is 13 by the visit, which 12379 forbids."""
     with fits.open(museum.place.home(f"{FORBIDDEN}_flt.fits", 12379)) as hdus:
@@ -468,16 +471,19 @@ def test_a_forbidden_visit_is_aligned_and_moved(museum):
     assert "forbidden visit 12379/13 (guide-star failure)" in only_line(museum.outcome, FORBIDDEN)
 
 
+@pytest.mark.slow
 def test_the_good_ones_among_them_are_aligned(museum):
     for kind in KINDS:
         assert_aligned(museum.place.home(f"{SHORT}_{kind}.fits"), museum.place.archive)
     assert_aligned(museum.place.home(f"{LONG}_flc.fits"), museum.place.archive)
 
 
+@pytest.mark.slow
 def test_an_flc_without_flt_is_moved_with_a_warning(museum):
     assert only_line(museum.outcome, LONG) == f"{LONG}_flc.fits: no FLT beside it"
 
 
+@pytest.mark.slow
 def test_of_a_link_the_file_it_points_to_stays_untouched(museum):
     for name in (f"{NEIGHBOUR}_flc.fits", f"{NEIGHBOUR}_flt.fits", f"{rename(90)}_flt.fits"):
         assert digest(museum.elsewhere / name) == museum.before[name]
@@ -491,6 +497,7 @@ def test_of_a_link_the_file_it_points_to_stays_untouched(museum):
     assert not moved.is_symlink()
 
 
+@pytest.mark.slow
 def test_the_summary_counts_every_file(museum):
     outcome = museum.outcome
     assert outcome.code == 1
@@ -501,6 +508,7 @@ def test_the_summary_counts_every_file(museum):
     assert outcome.count("files in newdata") == sum(outcome.count(label) for label in parts)
 
 
+@pytest.mark.slow
 def test_nothing_but_lines_of_the_monitor_is_on_the_terminal(museum):
     strangers = [
         line for line in museum.outcome.err.splitlines() if not line.startswith(("INFO: ", "WARNING: ", "ERR"))
@@ -625,6 +633,7 @@ def test_an_flt_that_lost_its_solution_gets_it_again_from_the_flc_in_data(four, 
     assert_aligned(place.home(f"{SHORT}_flt.fits"), place.archive)
 
 
+@pytest.mark.slow
 def test_an_flt_whose_flc_lies_unaligned_in_data_is_aligned_with_it(place):
     path = place.put(SHORT)
     place.home("").mkdir()
@@ -723,6 +732,7 @@ def small_disk(tmp_path):
         subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_under_newdata_leaves_the_exposure_as_it_was(place, small_disk):
     small_disk(place.newdata, "12m")
     path = place.put(SHORT)

@@ -239,7 +239,6 @@ def test_coefficients_say_their_unit(tmp_path, unit, words):
     path = tmp_path / "x_coeffs.txt"
     outputs.write_coefficients(replace(SURFACE, unit=unit), path, {})
     assert f"# unit: {words}\n" in path.read_text()
-    assert Table.read(tmp_path / "x_coeffs_covariance.ecsv").meta["unit"] == words
 
 
 def test_coefficients_are_read_back_by_numpy(tmp_path):
@@ -261,5 +260,5 @@ def test_coefficients_are_read_back_by_numpy(tmp_path):
         "3 px",
     ):
         assert said in header
-    covariance = Table.read(tmp_path / "x_mjd57000_coeffs_covariance.ecsv")
-    np.testing.assert_array_equal(np.array([covariance[name] for name in covariance.colnames[1:]]), SURFACE.covariance)
+    covariance = [line.split(": ")[1].split() for line in header.splitlines() if line.startswith("# covariance c")]
+    np.testing.assert_allclose(np.array(covariance, dtype=float), SURFACE.covariance, rtol=1e-12)

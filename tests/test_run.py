@@ -10,8 +10,9 @@ import pytest
 from astropy.table import Table
 from running import PROGRAM, dump, run, run_script
 
-from wfc3_cte_monitor import pipeline
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
+from wfc3_cte_monitor.pipeline import recipe
+from wfc3_cte_monitor.pipeline.request import Request
 from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.simulate import oddities_plan, simulate_observatory
 from wfc3_cte_monitor.tables import shipped_file
@@ -111,8 +112,18 @@ def test_output_tree_has_the_names_of_the_guide(finished):
         for mjd in (55468, 57772):
             coefficients = results / "cte_vs_logflux" / f"{stem}_mjd{mjd}_coeffs.txt"
             assert np.loadtxt(coefficients).shape == (9, 4)
-            assert {"unit", "rank", "chi2", "points", "epochs", "range_d", "range_f"} <= header_of(coefficients)
-            assert coefficients.with_name(f"{coefficients.stem}_covariance.ecsv").is_file()
+            said = {
+                "unit",
+                "rank",
+                "chi2",
+                "points",
+                "epochs",
+                "range_d",
+                "range_f",
+                "covariance c00",
+                "covariance c22",
+            }
+            assert said <= header_of(coefficients)
 
 
 def is_png(path):
@@ -231,10 +242,20 @@ def test_kind_is_chosen(config, tmp_path, kind, folders):
     assert {path.name for path in (tmp_path / "outputs" / "finalresults").iterdir()} == folders
 
 
+def test_other_bits_of_bad_pixels_are_measured_into_a_database_of_their_own(config, tmp_path):
+    arguments = ("--pr", "last", "--ctecorr", "flt", "--ap", "3", "--pl", "none")
+    assert run(config, *arguments, "--dq", "warm").code == 0
+    assert [path.name for path in (tmp_path / "database").glob("*.db")] == ["uvis_external_cte_dqwarm.db"]
+    assert {path.name for path in (tmp_path / "outputs").glob("*_dq*")} == {"photom_dqwarm", "finalresults_dqwarm"}
+    outcome = run(config, *arguments, "--dq", "cold")
+    assert outcome.code == 2
+    assert "--dq cold: not in dq_choices (none, bad, hot, warm)" in outcome.err
+
+
 def test_files_are_of_the_aperture_in_their_name_in_whatever_order_it_is_asked_for(config, tmp_path):
     settings = read_settings(config)
-    request = pipeline.Request(programs=(14541,), aprads=(5, 3), ctecorr=(False,), plots=())
-    assert pipeline.run(request, settings).exit_code == 0
+    request = Request(programs=(14541,), aprads=(5, 3), ctecorr=(False,), plots=())
+    assert recipe.run(request, settings).exit_code == 0
     files = list((tmp_path / "outputs" / "finalresults").rglob("*_slopes.txt"))
     tables = {path.name.split("_")[2]: Table.read(path, format="ascii.ecsv") for path in files}
     assert {name: table.meta["aperture"] for name, table in tables.items()} == {"r3": 3.0, "r5": 5.0}

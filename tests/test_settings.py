@@ -11,9 +11,10 @@ from wfc3_cte_monitor.records import Expectation, FluxBin
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, Settings, find_config, read_settings
 from wfc3_cte_monitor.tables import shipped_file
 
-NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine")]
+NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine", "dq")]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
-DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "mast_server"}
+OPTIONAL |= {field.name: field.default_factory() for field in fields(Settings) if field.default_factory is not MISSING}
+DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "dq_choices", "mast_server"}
 OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")
 MAY_BE_MISSING = {*DOCUMENTED_DEFAULTS, *OF_THE_ALIGNMENT, "expected_exposures"}
 
@@ -58,6 +59,15 @@ def test_default_that_the_example_documents_is_the_default(make_config, name):
     settings = read_settings(make_config(**{name: ...}))
     example = read_settings(shipped_file("config.example.py"))
     assert getattr(settings, name) == getattr(example, name) == OPTIONAL[name]
+
+
+def test_a_choice_of_bits_has_a_database_and_results_of_its_own(make_config):
+    plain = read_settings(make_config(dq_choices={"Hot": 16, "none": 0}))
+    hot, iraf = plain.with_dq("hot"), plain.of_engine("iraf").with_dq("none")
+    assert (plain.bad_dq_bits & 16, hot.bad_dq_bits, iraf.bad_dq_bits) == (0, 16, 0)
+    assert hot.database_url.name == "uvis_external_cte_dqhot.db"
+    assert hot.path_to_finalresults.name == "finalresults_dqhot"
+    assert iraf.path_to_photom.name == "photom_iraf_dqnone"
 
 
 @pytest.mark.parametrize("name", OF_THE_ALIGNMENT)
@@ -126,6 +136,7 @@ WRONG = {
     "sky_annulus": [12, (20, 12), (12, 12), (12,), (12, 20, 30), ("12", "20"), (0, 20), (12, float("inf"))],
     "max_shift": [0, -1, "1.5", None, True, float("nan")],
     "bad_dq_bits": [1.5, "x", None, True, -1],
+    "dq_choices": [16, ["hot"], {"hot": "x"}, {"hot": -1}, {5: 16}, {"../x": 16}, {"": 16}],
     "tweakreg_parameters": [
         None,
         {"ngc104": {}},

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from wfc3_cte_monitor import __version__, pipeline
+from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands.common import (
     add_config,
     add_engine,
@@ -17,6 +17,8 @@ from wfc3_cte_monitor.commands.common import (
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.iraf import require_iraf
 from wfc3_cte_monitor.pipeline.prepare import choose_programs
+from wfc3_cte_monitor.pipeline.recipe import run
+from wfc3_cte_monitor.pipeline.request import PLOTS, Request
 
 __all__ = ["main"]
 
@@ -126,6 +128,13 @@ def _add_steps(p):
         help="use the cosmic-ray masks where there are any (default y); else an exposure's own pixels must tell",
     )
 
+    p.add_argument(
+        "--dq",
+        metavar="NAME",
+        help="take other data-quality bits for bad pixels than bad_dq_bits: those of this name in the configuration's "
+        "dq_choices, into a database and output folders of their own, whose names end in _dqNAME",
+    )
+
 
 def _add_results(p):
     """What becomes of the results."""
@@ -147,10 +156,10 @@ def _add_results(p):
     p.add_argument(
         "--pl",
         nargs="+",
-        default=list(pipeline.PLOTS),
-        choices=[*pipeline.PLOTS, "none"],
+        default=list(PLOTS),
+        choices=[*PLOTS, "none"],
         metavar="PLOT",
-        help=f"figures to make: {', '.join(pipeline.PLOTS)} (default: these), or none",
+        help=f"figures to make: {', '.join(PLOTS)} (default: these), or none",
     )
     p.add_argument(
         "--ao",
@@ -172,7 +181,7 @@ def request_of(args, settings):
     if args.pr == "180":
         raise ConfigurationError("--pr 180: the same-chip set is not built yet, it comes with a later version")
     choose_programs(args.pr, settings)  # A wrong name is said before anything is done.
-    return pipeline.Request(
+    return Request(
         programs=args.pr,
         visits=tuple(args.v),
         aprads=_chosen("--ap", args.ap, settings.aprads, "aprads"),
@@ -199,11 +208,27 @@ def _chosen(flag, wanted, legal, name):
     return tuple(value for value in legal if not wanted or value in wanted)
 
 
-def _run(args):
+def settings_of(args):
+    """The configuration, with what the arguments choose from it.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no such choice.
+    """
     settings = load_settings(args)
+    if args.dq is None:
+        return settings
+    if args.dq.lower() not in settings.dq_choices:
+        raise ConfigurationError(f"--dq {args.dq}: not in dq_choices ({', '.join(settings.dq_choices)})")
+    return settings.with_dq(args.dq.lower())
+
+
+def _run(args):
+    settings = settings_of(args)
     if args.irafphot and args.dophot:
         require_iraf()
-    summary = pipeline.run(request_of(args, settings), settings)
+    summary = run(request_of(args, settings), settings)
     print("\n".join(summary.lines()))
     return summary.exit_code
 

@@ -1,14 +1,16 @@
-"""The coefficients of a surface, for people, and their covariance."""
+"""The coefficients of a surface and their covariance, for people and for ``numpy.loadtxt``."""
 
-from astropy.table import Table
-
-from wfc3_cte_monitor.outputs.files import replace_file, write_table
+from wfc3_cte_monitor.outputs.files import replace_file
 
 __all__ = ["write_coefficients"]
 
+_NAMES = [f"c{i}{j}" for i in range(3) for j in range(3)]
+
 
 def write_coefficients(surface, path, meta):
-    """Write the nine coefficients for people, and their covariance beside in ``<path without .txt>_covariance.ecsv``.
+    """Write the nine coefficients with their errors, and under them, as comments, their covariance.
+
+    One file has all that a correction and its uncertainty need, so that no half of it can be lost.
 
     Parameters
     ----------
@@ -17,30 +19,23 @@ def write_coefficients(surface, path, meta):
         ``..._coeffs.txt``
     meta : dict
         What the header says besides the surface's own numbers.
-
-    Returns
-    -------
-    covariance : `pathlib.Path`
-        The file with the covariance.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    header = _coefficient_header(surface) | meta
+    header = [f"# {name}: {value}" for name, value in (_header(surface) | meta).items()]
     rows = [
         f"{i:3d} {j:3d} {surface.coefficients[i, j]: .12e} {surface.errors[i, j]:.6e}"
         for i in range(3)
         for j in range(3)
     ]
-    text = "\n".join([*(f"# {name}: {value}" for name, value in header.items()), "# row col coefficient error", *rows])
+    covariance = [
+        f"# covariance {name}: {' '.join(f'{value: .12e}' for value in row)}"
+        for name, row in zip(_NAMES, surface.covariance, strict=True)
+    ]
+    text = "\n".join([*header, "# row col coefficient error", *rows, *covariance])
     replace_file(path, lambda new: new.write_text(text + "\n"))
-    names = [f"c{i}{j}" for i in range(3) for j in range(3)]
-    covariance = Table(surface.covariance, names=names, meta=header)
-    covariance.add_column(names, index=0, name="coefficient")
-    beside = path.with_name(f"{path.stem}_covariance.ecsv")
-    write_table(covariance, beside)
-    return beside
 
 
-def _coefficient_header(surface):
+def _header(surface):
     unit = {"mag": "mag / 2051 px", "flux": "flux fraction / 2048 px"}[surface.unit]
     return {
         "model": "S(d, f) = sum over row i, col j of c_ij d^i f^j; d = MJD - 55400 [days]; "
@@ -52,4 +47,5 @@ def _coefficient_header(surface):
         "epochs": surface.n_epochs,
         "range_d": f"{surface.d_range[0]:.3f} {surface.d_range[1]:.3f}",
         "range_f": f"{surface.f_range[0]:.4f} {surface.f_range[1]:.4f}",
+        "covariance": f"in the last lines, rows and columns in the order {' '.join(_NAMES)}",
     }

@@ -39,14 +39,14 @@ def annulus_sky(data, masked, x, y, inner, outer):
     offsets = _annulus_offsets(inner, outer) @ (padded.shape[1], 1)
     column, row = np.rint(x).astype(int) + border, np.rint(y).astype(int) + border
     centre = row * padded.shape[1] + column
-    chunks = [_clipped_mean(padded.ravel().take(c[:, None] + offsets)) for c in _chunks(centre)]
-    if not chunks:
-        return np.empty(0), np.empty(0), np.empty(0, dtype=int)
-    return tuple(np.concatenate(parts) for parts in zip(*chunks, strict=True))
-
-
-def _chunks(values):
-    return [values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK)]
+    sky, std, n_pixels = np.empty(len(centre)), np.empty(len(centre)), np.empty(len(centre), dtype=int)
+    # Row after row, so that the annuli of a chunk lie near each other in memory.
+    order = np.argsort(centre)
+    for start in range(0, len(order), _CHUNK):
+        chunk = order[start : start + _CHUNK]
+        pixels = padded.ravel().take(centre[chunk, None] + offsets)
+        sky[chunk], std[chunk], n_pixels[chunk] = _clipped_mean(pixels)
+    return sky, std, n_pixels
 
 
 def _annulus_offsets(inner, outer):
@@ -64,14 +64,15 @@ def _clipped_mean(pixels):
     rows that lose more are done by `_clipped_mean_of_many`.
     """
     ordered = np.sort(pixels, axis=1)
-    number = np.count_nonzero(np.isfinite(ordered), axis=1)
+    none = np.isnan(ordered)
+    number = ordered.shape[1] - np.count_nonzero(none, axis=1)
     row, ends = np.arange(len(ordered)), np.arange(min(_END, ordered.shape[1]))
-    middle = _slice_median(np.nan_to_num(ordered), 0 * number, number)
+    middle = np.nan_to_num(_slice_median(ordered, 0 * number, number))
     # About the median, lest the squares of a bright sky drown its scatter.
     offset = ordered - middle[:, None]
     low_end, high_end = offset[:, ends], offset[row[:, None], np.maximum(number[:, None] - 1 - ends, 0)]
     high_end[ends >= number[:, None]] = np.nan
-    offset = np.nan_to_num(offset, copy=False)
+    offset[none] = 0
     total = offset.sum(axis=1), np.einsum("ij,ij->i", offset, offset)
     cut_low, cut_high = ([_cumulative(np.nan_to_num(end) ** power) for power in (1, 2)] for end in (low_end, high_end))
     n_low, n_high = 0 * number, 0 * number

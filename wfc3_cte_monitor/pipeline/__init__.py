@@ -1,6 +1,1 @@
-"""The steps in order: prepare, extract, measure, draw. `run` reads like the recipe."""
-
-from wfc3_cte_monitor.pipeline.recipe import run
-from wfc3_cte_monitor.pipeline.request import PLOTS, Request, Summary
-
-__all__ = ["run", "Request", "Summary", "PLOTS"]
+"""The steps in order: `recipe.run` reads like the recipe. Nothing is imported here, so that a worker starts soon."""

@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from wfc3_cte_monitor import alignment, catalogs, outputs, photometry, quality
+from wfc3_cte_monitor.catalogs.detection import find_sources
 from wfc3_cte_monitor.cosmic_rays import read_mask
 from wfc3_cte_monitor.errors import CatalogError, MonitorError
 from wfc3_cte_monitor.exposures import find_files, measured, read_chip, read_exposure, read_wcs
@@ -247,7 +248,7 @@ def _own_stars(exposure, settings):
     for chip in _CHIPS:
         image = read_chip(exposure.path, chip)
         masks = quality.pixel_masks(image, _bad_bits(settings))
-        x, y, *_ = catalogs.find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
+        x, y, *_ = find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
         sky = image.wcs.all_pix2world(x, y, 1) if x.size else (x, y)
         ra.append(sky[0])
         dec.append(sky[1])
@@ -276,7 +277,7 @@ def _search(exposures, folder, host, settings, n_sigma):
         shutil.copyfile(folder / name, host.folder / name)
     mosaic, weight, _ = alignment.drizzle_mosaic(host, names, SCALE)
     image, header = fits.getdata(mosaic, header=True)
-    x, y, peak, flux = catalogs.find_sources(image, ~(np.isfinite(image) & (fits.getdata(weight) > 0)), n_sigma=n_sigma)
+    x, y, peak, flux = find_sources(image, ~(np.isfinite(image) & (fits.getdata(weight) > 0)), n_sigma=n_sigma)
     if not x.size:
         raise CatalogError(f"{mosaic.name}: no stars on the mosaic of {', '.join(names)}")
     ra, dec = WCS(header).all_pix2world(x, y, 1)

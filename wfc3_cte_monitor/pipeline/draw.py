@@ -158,8 +158,8 @@ def losses_of(exposure_set, aperture, database, unit):
         CTECORR=int(exposure_set.ctecorr),
     )
     measure = {"mag": "magslope", "flux": "slope"}[unit]
-    number = epochs(table["mjd"])
-    table["epoch"] = [np.mean(table["mjd"][number == n]) for n in number]
+    number, mjd = epochs(table["mjd"]), np.asarray(table["mjd"])
+    table["epoch"] = (np.bincount(number, mjd) / np.bincount(number))[number]
     table["logflux"] = np.log10(table["mean_flux"])
     table["loss"], table["loss_err"] = loss(table[measure], unit), loss(table[f"{measure}_err"], unit)
     table.meta = {
@@ -203,7 +203,8 @@ def _draw_logflux(drawing):
     for mjd, surface in surfaces.items():
         meta = _coefficient_meta(exposure_set, aperture, mjd, fitted, settings)
         path = drawing.path.with_name(f"{drawing.path.stem}_mjd{mjd:.0f}_coeffs.txt")
-        paths += [path, outputs.write_coefficients(surface, path, meta)]
+        outputs.write_coefficients(surface, path, meta)
+        paths.append(path)
     if not surfaces:
         points.meta["no_model"] = (
             f"{len(fitted)} pairs and flux bins with {MIN_STARS} good stars in {aperture:g} px do not determine one"
@@ -220,12 +221,12 @@ def _of_finest_bins(losses, bins):
 
 def _surfaces(points, exposure_set, aperture, unit):
     """Epoch (mean MJD) -> the surface of all data up to and including it; without the epochs that determine none."""
+    columns = [np.asarray(points[name]) for name in ("mjd", "logflux", "loss", "loss_err", "epoch", "lo")]
     surfaces = {}
     for mjd in np.unique(points["epoch"]):
-        past = points[points["epoch"] <= mjd]
-        columns = (np.asarray(past[name]) for name in ("mjd", "logflux", "loss", "loss_err", "epoch", "lo"))
+        past = points["epoch"] <= mjd
         try:
-            surfaces[float(mjd)] = fit_surface(*columns, unit)
+            surfaces[float(mjd)] = fit_surface(*(values[past] for values in columns), unit)
         except MonitorError as error:
             log.warning("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
     return surfaces
@@ -260,6 +261,7 @@ def _coefficient_meta(exposure_set, aperture, mjd, points, settings):
         "aperture": f"{aperture:g} px",
         "photometry": settings.engine,
         "sky": f"annulus {settings.sky_annulus[0]:g} to {settings.sky_annulus[1]:g} px, {how['sky']}",
+        "bad_dq_bits": settings.bad_dq_bits,
         "recentred": f"{how['recentred']}, at most {settings.max_shift:g} px from the catalogue",
         "background": f"{np.nanmedian(points['background'][past]):.2f} e-/px (median of sky + MEANFLSH + MEANDARK)",
         "epoch_mjd": f"{mjd:.3f}",

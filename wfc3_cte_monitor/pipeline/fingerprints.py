@@ -12,7 +12,7 @@ __all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure"]
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
     *("exposures", "matching.py", "photometry", "quality.py", "cosmic_rays.py", "iraf", "records", "uvis.py"),
-    *("pipeline/extract.py", "pipeline/engines.py", "pipeline/fingerprints.py"),
+    *("pipeline/one_exposure.py", "pipeline/engines.py", "pipeline/fingerprints.py"),
 )
 _MEASURES_SLOPES = ("slopes.py", "plots", "records", "pipeline/measure.py", "pipeline/fingerprints.py")
 """Code that decides what comes out: other code may change without a new measurement."""

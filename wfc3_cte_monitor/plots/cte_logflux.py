@@ -4,6 +4,7 @@ from math import ceil
 
 import matplotlib
 import numpy as np
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -39,33 +40,34 @@ def plot_cte_logflux(points, curves):
     -------
     figure : matplotlib.figure.Figure
     """
+    meta = points.meta
     points, curves = (style.finite_rows(table, *_COLUMNS) for table in (points, curves))
     epochs = _epochs(points, curves)
     looks = _looks(epochs)
     with style.context():
         figure, upper, lower = _axes(len(epochs), with_residuals=len(curves) > 0)
         _set_limits(upper, points, curves)
+        _draw_curves(upper, [_of_epoch(curves, epoch) for epoch in epochs], [look["color"] for look in looks])
         for epoch, look in zip(epochs, looks, strict=True):
-            _draw_curve(upper, _of_epoch(curves, epoch), look["color"])
             _draw_points(upper, _of_epoch(points, epoch), look)
         if lower:
             _draw_residuals(lower, points, curves, epochs, looks)
-        _label(upper, lower, style.LOSS_UNITS[points.meta["unit"]])
+        _label(upper, lower, style.LOSS_UNITS[meta["unit"]])
         _draw_legend(figure, epochs, looks, with_model=lower is not None)
-        title = style.table_title(points, points.meta["target"])
-        layout.write_header(figure, title, note="" if lower else _why_no_model(points), left=_LEFT)
+        title = style.table_title(meta, meta["target"])
+        layout.write_header(figure, title, note="" if lower else _why_no_model(meta), left=_LEFT)
     return figure
 
 
-def _epochs(*tables):
-    """Dates of the epochs of all tables, each once [MJD]."""
-    dates = np.sort(np.concatenate([style.column(table, "epoch") for table in tables]))
+def _epochs(*of_rows):
+    """Dates of the epochs of all rows, each once [MJD]."""
+    dates = np.sort(np.concatenate([rows["epoch"] for rows in of_rows]))
     return dates[np.diff(dates, prepend=-np.inf) > _SAME_EPOCH]
 
 
-def _of_epoch(table, epoch):
-    """The rows of one epoch."""
-    return table[np.abs(style.column(table, "epoch") - epoch) <= _SAME_EPOCH]
+def _of_epoch(rows, epoch):
+    """Those of one epoch."""
+    return rows[np.abs(rows["epoch"] - epoch) <= _SAME_EPOCH]
 
 
 def _looks(epochs):
@@ -89,23 +91,28 @@ def _axes(n_epochs, *, with_residuals):
 
 def _set_limits(ax, points, curves):
     """Limits of the upper axes: points, curves and their errors."""
-    both = (np.append(style.column(points, name), style.column(curves, name)) for name in _COLUMNS[1:])
+    both = (np.append(points[name], curves[name]) for name in _COLUMNS[1:])
     logflux, loss, error = both
     low, high = (logflux.min() - 0.08, logflux.max() + 0.08) if logflux.size else _FLUXES_OF_NOTHING
     ax.set_xlim(low, high)
     ax.set_ylim(layout.robust_limits(loss, error, include=0.0))
 
 
-def _draw_curve(ax, curve, color):
-    """The model of one epoch and its 1-sigma band."""
-    logflux, loss, error = (style.column(curve, name) for name in _COLUMNS[1:])
-    ax.fill_between(logflux, loss - error, loss + error, color=color, alpha=0.18, lw=0)
-    ax.plot(logflux, loss, color=color, lw=1.1)
+def _draw_curves(ax, curves, colors):
+    """The model of every epoch and its 1-sigma band."""
+    bands = [np.concatenate([_line(one, -1), _line(one, +1)[::-1]]) for one in curves]
+    ax.add_collection(PolyCollection(bands, facecolors=colors, alpha=0.18, lw=0, zorder=1), autolim=False)
+    ax.add_collection(LineCollection([_line(one) for one in curves], colors=colors, lw=1.1), autolim=False)
+
+
+def _line(curve, n_sigma=0):
+    """A curve moved by so many standard errors, shape (n, 2)."""
+    return np.stack([curve["logflux"], curve["loss"] + n_sigma * curve["loss_err"]], axis=1)
 
 
 def _draw_points(ax, points, look):
     """The points of one epoch."""
-    layout.draw_points(ax, *(style.column(points, name) for name in _COLUMNS[1:]), **look)
+    layout.draw_points(ax, *(points[name] for name in _COLUMNS[1:]), **look)
 
 
 def _draw_residuals(ax, points, curves, epochs, looks):
@@ -121,10 +128,10 @@ def _residuals(points, curve):
 
     Points beyond the ends of the curve are left out: the model makes no claim there.
     """
-    logflux, loss, error = (style.column(points, name) for name in _COLUMNS[1:])
+    logflux, loss, error = (points[name] for name in _COLUMNS[1:])
     if not len(curve):
         return np.empty((3, 0))
-    model = np.interp(logflux, style.column(curve, "logflux"), style.column(curve, "loss"), left=np.nan, right=np.nan)
+    model = np.interp(logflux, curve["logflux"], curve["loss"], left=np.nan, right=np.nan)
     residual = np.array([logflux, loss - model, error])
     return residual[:, np.isfinite(model)]
 
@@ -145,7 +152,7 @@ def _draw_flux_axis(upper):
     """The flux itself, above the axes [e-]."""
     low, high = upper.get_xlim()
     ticks = _FLUX_TICKS[(np.log10(_FLUX_TICKS) >= low) & (np.log10(_FLUX_TICKS) <= high)]
-    layout.upper_axis(upper, np.log10(ticks), [f"{tick:g}" for tick in ticks]).set_xlabel("flux [e⁻]", labelpad=4)
+    layout.upper_axis(upper, np.log10(ticks), [f"{tick:g}" for tick in ticks], name="flux [e⁻]")
 
 
 def _draw_legend(figure, epochs, looks, *, with_model):
@@ -161,6 +168,6 @@ def _draw_legend(figure, epochs, looks, *, with_model):
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=anchor, ncols=columns, borderaxespad=0)
 
 
-def _why_no_model(points):
+def _why_no_model(meta):
     """Why there are no curves."""
-    return f"no model: {points.meta.get('no_model') or 'no curves were given'}"
+    return f"no model: {meta.get('no_model') or 'no curves were given'}"

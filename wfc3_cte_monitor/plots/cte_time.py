@@ -31,17 +31,17 @@ def plot_cte_time(losses):
     figure : matplotlib.figure.Figure
     """
     bins = sorted(set(zip(style.column(losses, "lo"), style.column(losses, "hi"), strict=True)))
-    drawn = style.finite_rows(losses, "mjd", "loss", "loss_err")
+    drawn = style.finite_rows(losses, "mjd", "lo", "hi", "loss", "loss_err", labels=["target"])
     looks = style.target_looks(drawn["target"])
-    limits = layout.robust_limits(style.column(drawn, "loss"), style.column(drawn, "loss_err"), include=0.0)
+    limits = layout.robust_limits(drawn["loss"], drawn["loss_err"], include=0.0)
     with style.context():
         figure, axes = layout.panel_grid(max(len(bins), 1), header=_HEADER, row_gap=0.32)
-        axes[0, 0].set(xlim=_date_limits(style.column(drawn, "mjd")), ylim=limits)
+        axes[0, 0].set(xlim=_date_limits(drawn["mjd"]), ylim=limits)
         if not bins:
             layout.write_heading(axes[0, 0], "no flux bins", offset=_YEARS_HEIGHT)
         n_outside = sum(_draw_panel(ax, drawn, edges, looks) for ax, edges in zip(axes.flat, bins, strict=False))
         _draw_axes(figure, axes, losses.meta["unit"])
-        layout.write_header(figure, style.table_title(losses, ", ".join(looks)), _legend_handles(looks, n_outside))
+        layout.write_header(figure, style.table_title(losses.meta, ", ".join(looks)), _legend_handles(looks, n_outside))
     return figure
 
 
@@ -74,7 +74,7 @@ def _heading_offset(ax):
 
 def _draw_target(ax, losses, color, marker):
     """The points of one target in one panel."""
-    mjd, loss, error = (style.column(losses, name) for name in ("mjd", "loss", "loss_err"))
+    mjd, loss, error = (losses[name] for name in ("mjd", "loss", "loss_err"))
     size = np.clip(30 / np.sqrt(max(len(mjd), 1)), 3.0, 5.0)
     return layout.draw_points(ax, mjd, loss, error, color=color, marker=marker, size=size)
 
@@ -85,9 +85,9 @@ def _draw_axes(figure, axes, unit):
     axes[0, 0].set_xticks(_inner_ticks(*dates))
     first, last = style.mjd_to_year(dates)
     years = _inner_ticks(first, last)
+    every_year = style.year_to_mjd(np.arange(ceil(first), last))
     for ax in axes[0]:
-        axis = layout.upper_axis(ax, style.year_to_mjd(years), [f"{year:g}" for year in years])
-        axis.set_xticks(style.year_to_mjd(np.arange(ceil(first), last)), minor=True)
+        layout.upper_axis(ax, style.year_to_mjd(years), [f"{year:g}" for year in years], minor=every_year)
     figure.supxlabel("MJD [days] (upper axis: calendar year)", fontsize=10, y=0.02)
     figure.supylabel(f"CTE loss [{style.LOSS_UNITS[unit]}]", fontsize=10, x=0.008)
 

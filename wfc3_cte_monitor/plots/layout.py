@@ -3,7 +3,10 @@
 from math import ceil
 
 import numpy as np
+from matplotlib import rcParams
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
+from matplotlib.markers import TICKDOWN
 
 __all__ = ["panel_grid", "write_header", "write_heading", "write_detail", "upper_axis", "robust_limits", "draw_points"]
 
@@ -142,12 +145,33 @@ def write_detail(ax, text, *, offset=3):
     _write_above(ax, text, 0, offset, fontsize=8.5)
 
 
-def upper_axis(ax, positions, labels):
-    """A second scale above the axes: `labels` at `positions` on the x axis; returns it."""
+def upper_axis(ax, positions, labels, *, minor=(), name=""):
+    """Draw a second scale above the axes: a mark wherever `positions` are on the x axis, with its label, and a name.
+
+    As marks and text, because the axis that matplotlib would add takes a fifth of the time of a whole figure.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        With its limits set.
+    positions : array_like, shape (n,)
+        In the units of the x axis.
+    labels : sequence of str, shape (n,)
+    minor : array_like, optional
+        Positions of smaller marks without labels.
+    name : str, optional
+        Of the scale.
+    """
     ax.tick_params(top=False)
-    axis = ax.secondary_xaxis("top")
-    axis.set_xticks(positions, labels)
-    return axis
+    look = {"ls": "none", "marker": TICKDOWN, "mew": 0.8, "color": "black", "clip_on": False}
+    for places, kind in ((positions, "major"), (minor, "minor")):
+        if len(places):
+            size = rcParams[f"xtick.{kind}.size"]
+            ax.plot(places, np.ones(len(places)), transform=ax.get_xaxis_transform(), ms=size, **look)
+    above = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+    for place, label in zip(positions, labels, strict=True):
+        ax.annotate(label, (place, 1), (0, 3.5), fontsize=rcParams["xtick.labelsize"], **above)
+    ax.annotate(name, (0.5, 1), (0, 17), fontsize=rcParams["axes.labelsize"], **above | {"xycoords": "axes fraction"})
 
 
 def _write_above(ax, text, x, offset, **look):
@@ -177,10 +201,18 @@ def draw_points(ax, x, y, errors, *, color, marker, size=4.5):
     above, below = y > high, y < low
     edge = 8 / (ax.get_position().height * ax.figure.get_figheight() * 72)
     inside = ~above & ~below
-    bars = {"fmt": marker, "markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.3}
-    ax.errorbar(x[inside], y[inside], errors[inside], color=color, elinewidth=0.8, alpha=0.9, **bars)
+    # The two artists of ax.errorbar, in a fifth of its time.
+    ends = (y[inside] - errors[inside], y[inside] + errors[inside])
+    ax.add_collection(_bars(x[inside], *ends, color=color, lw=0.8, alpha=0.9), autolim=False)
+    look = {"ls": "none", "markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.3}
+    ax.plot(x[inside], y[inside], color=color, marker=marker, alpha=0.9, **look)
     for beyond, height, arrow in ((above, 1 - edge, r"$\uparrow$"), (below, edge, r"$\downarrow$")):
         if beyond.any():
             look = {"ls": "none", "markersize": 8, "markeredgewidth": 0, "color": color, "marker": arrow}
             ax.plot(x[beyond], np.full(beyond.sum(), height), transform=ax.get_xaxis_transform(), **look)
     return np.count_nonzero(above | below)
+
+
+def _bars(x, low, high, **look):
+    """Vertical lines from `low` to `high`."""
+    return LineCollection(np.stack([np.stack([x, low], axis=-1), np.stack([x, high], axis=-1)], axis=1), **look)

@@ -9,6 +9,7 @@ from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.settings.expected import expectations, wrong_expectation
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, Settings
 from wfc3_cte_monitor.settings.values import (
+    bits_by_name,
     filter_name,
     integer,
     limits,
@@ -172,6 +173,7 @@ _CONVERTERS = {
     "sky_annulus": (tuple_of(positive), "(inner radius, outer radius) in pixels"),
     "max_shift": (positive, "a number of pixels above 0"),
     "bad_dq_bits": (integer, "an integer of data-quality bits"),
+    "dq_choices": (bits_by_name, "a dictionary: name of letters and digits -> integer of data-quality bits"),
     "mast_server": (optional(server_url), "the http(s) address of a server, or None"),
     "tweakreg_parameters": (
         tweakreg_by_set,

@@ -19,6 +19,8 @@ TWEAKREG = {
     "nclip": 5,
     "sigma": 3.0,
 }
+BAD_DQ_BITS = 1 | 2 | 4 | 8 | 128 | 512 | 1024
+DQ_CHOICES = {"none": 0, "bad": BAD_DQ_BITS, "hot": BAD_DQ_BITS | 16, "warm": BAD_DQ_BITS | 16 | 64}
 ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "edge": 0.3, "shift": 2.0, "rotation": 0.2}
 
 
@@ -57,8 +59,10 @@ class Settings:
     """Inner and outer radius [px]."""
     max_shift: float = 1.5
     """How far a centroid may lie from the catalogue position [px]."""
-    bad_dq_bits: int = 1 | 2 | 4 | 8 | 128 | 512 | 1024
+    bad_dq_bits: int = BAD_DQ_BITS
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
+    dq_choices: dict = field(default_factory=lambda: dict(DQ_CHOICES))
+    """Name -> what may stand in the place of `bad_dq_bits`, see `with_dq`."""
     mast_server: str | None = None
     """Address of the archive; None: astroquery's own."""
     tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(TWEAKREG)})
@@ -76,14 +80,21 @@ class Settings:
     config_file: Path | None = None
     engine: str = "python"
     """'python' or 'iraf': what measures the stars. Of the command line, not of the configuration."""
+    dq: str | None = None
+    """Which of the `dq_choices` was made, None for none. Of the command line, too."""
 
     def of_engine(self, engine):
         """The same configuration for an engine of photometry: IRAF has a database and folders of results of its own."""
         return replace(self, engine=engine)
 
+    def with_dq(self, name):
+        """With other bits of bad pixels, by their name; they, too, have a database and results of their own."""
+        return replace(self, dq=name, bad_dq_bits=self.dq_choices[name])
+
     def _own(self, name):
-        """The name of what each engine has for itself."""
-        return name if self.engine == "python" else f"{name}_{self.engine}"
+        """The name of what each engine and each choice of bits has for itself."""
+        engine = "" if self.engine == "python" else f"_{self.engine}"
+        return f"{name}{engine}{f'_dq{self.dq}' if self.dq else ''}"
 
     def tweakreg_for(self, target, filter_name, length):
         """TweakReg's parameters for an exposure: a tuple of dictionaries, to be tried in this order."""

@@ -83,6 +83,12 @@ def reasons(value):
     return {visit(key): text(reason) for key, reason in value.items()}
 
 
+def bits_by_name(value):
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {short_name(name): integer(bits) for name, bits in value.items()}
+
+
 def short_name(value):
     if not text(value).isalnum() or not value.isascii():
         raise ValueError
