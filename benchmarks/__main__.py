@@ -15,7 +15,7 @@ import sep
 from astropy.io import fits
 from scipy.ndimage import median_filter
 
-from benchmarks import archive
+from benchmarks import archive, figures
 from wfc3_cte_monitor import exposures, iraf, photometry, quality, simulate
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays
 from wfc3_cte_monitor.database import Database, fileinfo_row
@@ -44,7 +44,8 @@ def main():
         path, catalog = full_frame(Path(folder), args.stars)
         rows = [compare(*step, args.repeats) for step in steps(path, catalog, Path(folder))]
         rows += archive.rows(Path(folder) / "archive", args.exposures)
-        print(f"full-frame chip, {args.stars} stars, medians of {args.repeats}; runs of whole archives once\n")
+        rows += figures.rows(Path(folder) / "figures")
+        print(f"full-frame chip, {args.stars} stars, medians of {args.repeats}; whole archives and figures once\n")
         print(f"{'step':34s} {'seconds':>9s}   {'floor or peer':42s} {'seconds':>9s} {'ratio':>7s}")
         for name, seconds, floor_name, floor_seconds in rows:
             print(f"{name:34s} {seconds:9.4f}   {floor_name:42s} {floor_seconds:9.4f} {seconds / floor_seconds:7.2f}")
