@@ -458,7 +458,7 @@ def test_only_y_and_n_are_answers(config, tmp_path, flag, answer):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--pr", "180"], "--pr 180"),
+        (["--pr", "180", "--pl", "cte_time"], "--pl cte_time"),
         (["--pr", "11665"], "--pr 11665: not in program_list"),
         (["--pr", "newest"], "--pr newest"),
         (["--pr", "-1"], "--pr"),
@@ -492,19 +492,19 @@ def test_jobs_is_a_whole_number_above_0(config, jobs):
     assert "argument --jobs" in outcome.err
 
 
-@pytest.mark.parametrize("arguments", [["--pr", "180"]])
-def test_what_comes_later_answers_in_one_line(config, arguments):
-    outcome = run(config, *arguments)
-    assert (outcome.code, outcome.out, len(outcome.err.splitlines())) == (2, "", 1)
-    assert "later version" in outcome.err
+def test_without_the_same_chip_set_its_run_says_so_and_leaves_all_as_it_is(config):
+    outcome = run(config, "--pr", "180")
+    assert outcome.code == 1
+    assert outcome.count("exposures found") == 0
+    assert "no FLT or FLC of 12692 visits 10 11" in outcome.out
 
 
 def test_configuration_is_found_in_the_working_directory_and_by_environment(config, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.delenv("UVIS_CTE_CONFIG", raising=False)
     monkeypatch.chdir(tmp_path)
-    assert "later version" in run(None, "--pr", "180").err
+    assert "--pr 1: not in program_list" in run(None, "--pr", "1").err
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert "no configuration file" in run(None, "--pr", "180").err
+    assert "no configuration file" in run(None, "--pr", "1").err
     monkeypatch.setenv("UVIS_CTE_CONFIG", str(config))
-    assert "later version" in run(None, "--pr", "180").err
+    assert "--pr 1: not in program_list" in run(None, "--pr", "1").err

@@ -1,4 +1,4 @@
-"""Exposures -> pairs: the same field on chip 1 and chip 2, close in time."""
+"""Exposures -> pairs: the same field on chip 1 and chip 2, close in time; or on one chip, at opposite rolls."""
 
 from itertools import groupby
 
@@ -7,13 +7,16 @@ from scipy.optimize import linear_sum_assignment
 
 from wfc3_cte_monitor.records import ExposurePair
 
-__all__ = ["nominal_pairs", "epochs"]
+__all__ = ["nominal_pairs", "same_chip_pairs", "epochs"]
 
 _MAX_DAYS = 1.0
 """A visit lasts hours."""
 
 _MAX_POSTARG1 = 0.1
 """[arcsec]"""
+
+_MAX_ROLL_DIFFERENCE = 5.0
+"""From 180 degrees, of the rolls of a same-chip pair [deg]."""
 
 _IMPOSSIBLE = 1e6
 
@@ -54,6 +57,52 @@ def _closest(group):
     allowed = (days <= _MAX_DAYS) & (shift <= _MAX_POSTARG1 + 1e-9)
     chosen = zip(*linear_sum_assignment(np.where(allowed, days, _IMPOSSIBLE)), strict=True)
     return [ExposurePair(ones[i], twos[j]) for i, j in chosen if allowed[i, j]]
+
+
+def same_chip_pairs(exposures):
+    """Pair exposures of a field on the same chip, whose rolls are 180 degrees apart: far rows become near ones.
+
+    The two agree in program, target, filter, exposure time, flash level, FLT/FLC and chip. Those of either roll are
+    taken in order of EXPSTART, the first with the first; the earlier of a pair is `one`.
+
+    Parameters
+    ----------
+    exposures : iterable of `records.Exposure`
+        With their chips known.
+
+    Returns
+    -------
+    pairs : list of `records.ExposurePair`
+        In order of time.
+    unpaired : list of `records.Exposure`
+    """
+    ordered = sorted(exposures, key=lambda e: (_same_chip_group(e), e.expstart, e.imagename))
+    pairs = [pair for _, group in groupby(ordered, key=_same_chip_group) for pair in _opposite(list(group))]
+    used = {e.imagename for pair in pairs for e in (pair.one, pair.two)}
+    pairs.sort(key=lambda pair: (pair.mjd, pair.one.imagename))
+    return pairs, [e for e in ordered if e.imagename not in used]
+
+
+def _same_chip_group(e):
+    return e.program, e.target, e.filter, round(e.exptime, 3), e.flashlvl, e.ctecorr, e.chip
+
+
+def _opposite(group):
+    """Like exposures in order of time -> pairs: each with the first one of the opposite roll that is still free."""
+    pairs, free = [], []
+    for exposure in group:
+        partner = next((e for e in free if _turn(e, exposure) <= _MAX_ROLL_DIFFERENCE), None)
+        if partner is None:
+            free.append(exposure)
+        else:
+            free.remove(partner)
+            pairs.append(ExposurePair(partner, exposure))
+    return pairs
+
+
+def _turn(one, two):
+    """How far the difference of two rolls is from 180 degrees [deg]."""
+    return abs((two.pa_v3 - one.pa_v3) % 360 - 180)
 
 
 def epochs(mjd, gap=30.0):

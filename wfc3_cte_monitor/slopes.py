@@ -6,7 +6,7 @@ from wfc3_cte_monitor.errors import NotEnoughPointsError
 from wfc3_cte_monitor.records import LineFit, SlopeFit, StarPairs
 from wfc3_cte_monitor.uvis import ROWS, ROWS_PER_FLUX_LOSS
 
-__all__ = ["join_stars", "fit_line", "clip_line", "measure_slopes", "loss", "LOSS_UNITS"]
+__all__ = ["join_stars", "fit_line", "fit_line_through", "clip_line", "measure_slopes", "loss", "LOSS_UNITS"]
 
 MIN_POINTS = 3
 """A line through two points has no error."""
@@ -23,9 +23,9 @@ def join_stars(id1, flux1, flags1, id2, flux2, flags2, y2):
     Parameters
     ----------
     id1, flux1, flags1 : ndarray, shape (n1,)
-        Ids (unique), fluxes [e-] and flags on chip 1.
+        Ids (unique), fluxes [e-] and flags in the first exposure: on chip 1.
     id2, flux2, flags2, y2 : ndarray, shape (n2,)
-        The same on chip 2, with the row there.
+        The same in the second, on chip 2, with the rows to the amplifier there.
 
     Returns
     -------
@@ -72,6 +72,39 @@ def fit_line(x, y):
     )
 
 
+def fit_line_through(x, y, x0, y0):
+    """Straight line through a fixed point by least squares, all points alike.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+    x0, y0 : float
+
+    Returns
+    -------
+    fit : `records.LineFit`
+        With the errors that the scatter about the line gives, the point itself without error.
+
+    Raises
+    ------
+    NotEnoughPointsError
+        Fewer than three points.
+    """
+    n, moment = len(x), np.sum((x - x0) ** 2)
+    if n < MIN_POINTS or moment == 0:
+        raise NotEnoughPointsError(n if n < MIN_POINTS else 1, MIN_POINTS)
+    slope = np.sum((x - x0) * (y - y0)) / moment
+    variance = np.sum((y - y0 - slope * (x - x0)) ** 2) / (n - 1) / moment
+    return LineFit(
+        slope=float(slope),
+        slope_err=float(np.sqrt(variance)),
+        intercept=float(y0 - slope * x0),
+        intercept_err=float(abs(x0) * np.sqrt(variance)),
+        covariance=float(-x0 * variance),
+        kept=np.ones(n, dtype=bool),
+    )
+
+
 def clip_line(x, y):
     """Which points stay when outliers of 4 sigma are clipped until nothing changes.
 
@@ -93,8 +126,8 @@ def clip_line(x, y):
     return kept
 
 
-def measure_slopes(stars, bins):
-    """Measure a pair: F1/F2 and 2.5 log10(F1/F2) against the row on chip 2, per flux bin.
+def measure_slopes(stars, bins, *, middle=None):
+    """Measure a pair: F1/F2 and 2.5 log10(F1/F2) against the rows to the amplifier in the second exposure, per bin.
 
     A star's bin is that of sqrt(F1 F2): to ask that both fluxes lie in the bin would cut off one side of the
     scatter. Outliers are clipped once, in magnitudes, where the scatter is symmetric; both lines go through the
@@ -104,22 +137,27 @@ def measure_slopes(stars, bins):
     ----------
     stars : `records.StarPairs`
     bins : sequence of `records.FluxBin`
+    middle : float, optional
+        The row at which like chips give a ratio of 1 [px]; the lines are then fitted a second time, through that point.
 
     Returns
     -------
     fits : tuple of `records.SlopeFit`
         One per bin; without lines where fewer than three stars are left.
     """
-    return tuple(_measure_bin(stars, flux_bin) for flux_bin in bins)
+    return tuple(_measure_bin(stars, flux_bin, middle) for flux_bin in bins)
 
 
-def _measure_bin(stars, flux_bin):
+def _measure_bin(stars, flux_bin, middle):
     inside = (stars.flux >= flux_bin.lo) & (stars.flux < flux_bin.hi)
     y, ratio, flux = stars.y[inside], stars.ratio[inside], stars.flux[inside]
     magnitude = 2.5 * np.log10(ratio)
     kept = clip_line(y, magnitude)
     try:
         lines = [_on_all_points(fit_line(y[kept], values[kept]), kept) for values in (ratio, magnitude)]
+        if middle is not None:
+            for values, there in ((ratio, 1.0), (magnitude, 0.0)):
+                lines.append(_on_all_points(fit_line_through(y[kept], values[kept], middle, there), kept))
     except NotEnoughPointsError:
         return SlopeFit(flux_bin, len(y), float(np.mean(flux)) if len(y) else np.nan, None, None)
     return SlopeFit(flux_bin, lines[0].n_points, float(np.mean(flux[kept])), *lines)

@@ -13,6 +13,7 @@ from wfc3_cte_monitor.errors import UnusableExposureError
 __all__ = [
     "ROWS",
     "ROWS_PER_FLUX_LOSS",
+    "MIDDLE_ROW",
     "MJD_ZERO",
     "SHORT_EXPTIME_MAX",
     "SAME_CHIP_TARGET",
@@ -33,6 +34,9 @@ ROWS = 2051
 
 ROWS_PER_FLUX_LOSS = 2048
 """Rows of the older unit 'flux per 2048 px' (the figures of the guide and of ISR 2015-03)."""
+
+MIDDLE_ROW = (ROWS + 1) / 2
+"""As far from the amplifier at either roll [px]."""
 
 MJD_ZERO = 55400.0
 """Zero point of the date in the empirical model [MJD]."""

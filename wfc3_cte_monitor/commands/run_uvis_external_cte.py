@@ -16,9 +16,9 @@ from wfc3_cte_monitor.commands.common import (
 )
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.iraf import require_iraf
-from wfc3_cte_monitor.pipeline.prepare import choose_programs
+from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs
 from wfc3_cte_monitor.pipeline.recipe import run
-from wfc3_cte_monitor.pipeline.request import PLOTS, Request
+from wfc3_cte_monitor.pipeline.request import PLOTS, SAME_CHIP_PLOTS, Request
 
 __all__ = ["main"]
 
@@ -32,6 +32,7 @@ examples:
   after a recalibration:                   run_uvis_external_cte --pr all
   two visits of one program:               run_uvis_external_cte --pr 14012 --v 3 4
   only the figures of slopes, r = 3:        run_uvis_external_cte --pr 12379 --ap 3 --pl ratio_ypos
+  the same-chip set:                       run_uvis_external_cte --pr 180
   results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
 
 exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration
@@ -156,10 +157,19 @@ def _add_results(p):
     p.add_argument(
         "--pl",
         nargs="+",
-        default=list(PLOTS),
-        choices=[*PLOTS, "none"],
+        default=None,
+        choices=[*dict.fromkeys((*PLOTS, *SAME_CHIP_PLOTS)), "none"],
         metavar="PLOT",
-        help=f"figures to make: {', '.join(PLOTS)} (default: these), or none",
+        help=f"figures to make: {', '.join(PLOTS)}, with --pr 180 {', '.join(SAME_CHIP_PLOTS)} (default: all of "
+        "these), or none",
+    )
+    p.add_argument(
+        "--through1",
+        type=yes_no,
+        default=False,
+        metavar="y|n",
+        help="with --pr 180 also draw the losses from lines that are forced through a flux ratio of 1 at the middle "
+        "row (default n); the difference is quoted as a systematic uncertainty in either case",
     )
     p.add_argument(
         "--ao",
@@ -178,14 +188,12 @@ def request_of(args, settings):
     ConfigurationError
         An argument asks for what the configuration does not have.
     """
-    if args.pr == "180":
-        raise ConfigurationError("--pr 180: the same-chip set is not built yet, it comes with a later version")
     choose_programs(args.pr, settings)  # A wrong name is said before anything is done.
     return Request(
         programs=args.pr,
         visits=tuple(args.v),
         aprads=_chosen("--ap", args.ap, settings.aprads, "aprads"),
-        plots=() if "none" in args.pl else tuple(args.pl),
+        plots=_plots(args),
         insert=args.i,
         find=args.dofind,
         photometry=args.dophot,
@@ -199,6 +207,17 @@ def request_of(args, settings):
         tweak=args.dotweak,
         adriz=args.doadriz,
     )
+
+
+def _plots(args):
+    """The figures to make; with --through1 those of the same-chip set twice."""
+    possible = SAME_CHIP_PLOTS if args.pr == SAME_CHIP else PLOTS
+    wanted = possible if args.pl is None else tuple(name for name in args.pl if name != "none")
+    unknown = [name for name in wanted if name not in possible]
+    if unknown:
+        raise ConfigurationError(f"--pl {unknown[0]}: with --pr {args.pr} there are {', '.join(possible)}")
+    forced = (f"{name}_mid" for name in wanted if name != "ratio_ypos") if args.through1 else ()
+    return () if "none" in (args.pl or ()) else (*wanted, *forced)
 
 
 def _chosen(flag, wanted, legal, name):

@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
-from wfc3_cte_monitor.commands import check_newdata, database, photom_tests, preparation, retrieve, setup
+from wfc3_cte_monitor.commands import check_newdata, database, photom_tests, preparation, retrieve, same_chip, setup
 from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
@@ -27,6 +27,7 @@ def parser():
     retrieve.add_parser(commands)
     preparation.add_parsers(commands)
     photom_tests.add_parser(commands)
+    same_chip.add_parser(commands)
     _add_simulate(commands)
     return p
 

@@ -316,7 +316,7 @@ class Database:
         with self.reading() as connection:
             return connection.execute(sa.select(info.c.TOTBKGRD).where(imagename == info.c.IMAGENAME)).scalar()
 
-    def slopes(self, target, aperture, **conditions):
+    def slopes(self, target, aperture, *, middle=False, **conditions):
         """Slopes of all pairs of a cluster, one row per pair and flux bin.
 
         Parameters
@@ -324,6 +324,8 @@ class Database:
         target : str
         aperture : float
             Radius [px].
+        middle : bool, optional
+            Those of the lines forced through the middle row, too.
         **conditions
             Columns of fileinfo and their values, such as ``FILTER='F502N', LENGTH='l'``.
 
@@ -331,11 +333,11 @@ class Database:
         -------
         table : `astropy.table.Table`
             Columns target, imagename_1, imagename_2, proposid, mjd [d], background [e-/px], lo, hi [e-], n_points,
-            mean_flux [e-], slope [1/px], slope_err, magslope [mag/px], magslope_err (standard errors). Missing
-            values are NaN. In order of time.
+            mean_flux [e-], slope [1/px], slope_err, magslope [mag/px], magslope_err (standard errors), and mid_slope,
+            mid_slope_err, mid_magslope, mid_magslope_err where `middle`. Missing values are NaN. In order of time.
         """
         info, results = self.schema.table(target, "fileinfo"), self.schema.table(target, "results")
-        names = slope_columns(self._bins)
+        names = slope_columns(self._bins, middle=middle)
         query = (
             sa.select(info.c.PROPOSID, *(results.c[name] for name in names))
             .join(results, info.c.IMAGENAME == results.c.IMAGENAME_2)
@@ -344,7 +346,7 @@ class Database:
         )
         with self.reading() as connection:
             rows = connection.execute(query).all()
-        return slopes_table(target, ["PROPOSID", *names], rows, self._bins)
+        return slopes_table(target, ["PROPOSID", *names], rows, self._bins, middle=middle)
 
     def exposure_sets(self, target, ctecorr=None):
         """The combinations of filter, length, flash level and FLT/FLC that have results.

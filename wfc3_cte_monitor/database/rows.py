@@ -40,14 +40,22 @@ SLOPE_COLUMNS = {
 
 _OF_PAIR = ("IMAGENAME_1", "IMAGENAME_2", "MJD", "BACKGROUND_1", "BACKGROUND_2")
 _OF_BIN = ("NUMPOINTS", "MEANFLUX", "SLOPE", "SLOPESTDEV", "MAGSLOPE", "MAGSLOPESTDEV")
+_MIDDLE = {
+    "mid_slope": "MIDSLOPE",
+    "mid_slope_err": "MIDSLOPESTDEV",
+    "mid_magslope": "MIDMAGSLOPE",
+    "mid_magslope_err": "MIDMAGSLOPESTDEV",
+}
+"""Of same-chip pairs alone."""
 
 
-def slope_columns(labels):
+def slope_columns(labels, *, middle=False):
     """The columns of results that a table of slopes needs, given the labels of the flux bins."""
-    return [*_OF_PAIR, *(f"{name}_{label}" for name in _OF_BIN for label in labels)]
+    of_bin = (*_OF_BIN, *(_MIDDLE.values() if middle else ()))
+    return [*_OF_PAIR, *(f"{name}_{label}" for name in of_bin for label in labels)]
 
 
-def slopes_table(target, names, rows, labels):
+def slopes_table(target, names, rows, labels, *, middle=False):
     """Rows of pairs -> a table with one row per pair and flux bin.
 
     Parameters
@@ -58,11 +66,14 @@ def slopes_table(target, names, rows, labels):
     rows : sequence of tuple
     labels : sequence of str
         Labels of the flux bins.
+    middle : bool, optional
+        Whether the lines forced through the middle row are among the columns.
 
     Returns
     -------
     table : `astropy.table.Table`
-        With `SLOPE_COLUMNS`; errors are standard errors.
+        With `SLOPE_COLUMNS`, and mid_slope, mid_slope_err, mid_magslope, mid_magslope_err where these are asked for;
+        errors are standard errors.
     """
     columns = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
     bins = {name: _of_bins([columns[f"{name}_{label}"] for label in labels]) for name in _OF_BIN}
@@ -82,7 +93,11 @@ def slopes_table(target, names, rows, labels):
         bins["MAGSLOPE"],
         bins["MAGSLOPESTDEV"] / root_n,
     )
-    return Table(values, names=list(SLOPE_COLUMNS), dtype=list(SLOPE_COLUMNS.values()))
+    table = Table(values, names=list(SLOPE_COLUMNS), dtype=list(SLOPE_COLUMNS.values()))
+    for name, column in _MIDDLE.items() if middle else ():
+        per_bin = _of_bins([columns[f"{column}_{label}"] for label in labels])
+        table[name] = per_bin / root_n if name.endswith("_err") else per_bin
+    return table
 
 
 def _of_bins(columns):
@@ -200,7 +215,7 @@ def results_row(pair, aperture, measured, fits, ingest_date=None):
 def _fit_values(fit):
     """Missing is None, never 0."""
     if fit.mag is None:
-        return dict.fromkeys(("SLOPE", "SLOPESTDEV", "NUMPOINTS", "MAGSLOPE", "MAGSLOPESTDEV", "MEANFLUX"))
+        return dict.fromkeys((*_OF_BIN, *_MIDDLE.values()))
     return {
         "SLOPE": fit.ratio.slope,
         "SLOPESTDEV": float(fit.ratio.slope_std),
@@ -208,6 +223,10 @@ def _fit_values(fit):
         "MAGSLOPE": fit.mag.slope,
         "MAGSLOPESTDEV": float(fit.mag.slope_std),
         "MEANFLUX": fit.mean_flux,
+        "MIDSLOPE": fit.mid_ratio and fit.mid_ratio.slope,
+        "MIDSLOPESTDEV": fit.mid_ratio and float(fit.mid_ratio.slope_std),
+        "MIDMAGSLOPE": fit.mid_mag and fit.mid_mag.slope,
+        "MIDMAGSLOPESTDEV": fit.mid_mag and float(fit.mid_mag.slope_std),
     }
 
 

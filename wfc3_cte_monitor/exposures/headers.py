@@ -1,5 +1,6 @@
 """A header becomes an `Exposure`, or the reason why not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from wfc3_cte_monitor import uvis
@@ -17,7 +18,7 @@ _EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 1e5)
 """Outside of these a header is damaged: no exposure outlasts an orbit [s], and WFC3 is in space since 2009 [MJD]."""
 
 
-def read_exposure(path, legal):
+def read_exposure(path, legal, same_chip=False):
     """Read a header and judge by the rules of the monitor.
 
     Parameters
@@ -26,6 +27,8 @@ def read_exposure(path, legal):
         An FLT or FLC.
     legal : `settings.Settings`
         What is legal to work on: its program, target, filter and flash-level lists, forbidden and same-chip visits.
+    same_chip : bool, optional
+        Judge by the rules of the same-chip set: POSTARGs are of no meaning, and the stars alone tell the chip.
 
     Returns
     -------
@@ -42,7 +45,10 @@ def read_exposure(path, legal):
         _complete_flash(path, primary)
         keywords = _kept_keywords(primary, sci)
         exposure = _exposure(path, primary, keywords)
-        reason = rejection(exposure, primary, [hdu.header for hdu in hdus if hdu.name == "SCI"], legal)
+        sci_headers = [hdu.header for hdu in hdus if hdu.name == "SCI"]
+        reason = rejection(exposure, primary, sci_headers, legal, same_chip=same_chip)
+    if same_chip:
+        exposure = replace(exposure, chip=None)
     return Rejection(path, *reason, exposure) if reason else exposure
 
 

@@ -35,9 +35,11 @@ def chip_of_field(postarg2):
     return 1 if abs(postarg2) >= _MIN_CHIP_MOVE else None
 
 
-def rejection(exposure, primary, sci_headers, legal):
+def rejection(exposure, primary, sci_headers, legal, *, same_chip=False):
     """(reason, detail) of the first rule that leaves the exposure out, or None."""
-    return next((reason for rule in _RULES if (reason := rule(exposure, primary, sci_headers, legal))), None)
+    of_the_set = (_nominal, *_OF_BOTH_SETS) if same_chip else (_same_chip, *_OF_BOTH_SETS, _dithered)
+    rules = (_not_a_listed_program, _forbidden, *of_the_set)
+    return next((reason for rule in rules if (reason := rule(exposure, primary, sci_headers, legal))), None)
 
 
 def _not_a_listed_program(exposure, primary, sci_headers, legal):
@@ -94,6 +96,11 @@ def _same_chip(exposure, primary, sci_headers, legal):
         return _SAME_CHIP, ""
 
 
+def _nominal(exposure, primary, sci_headers, legal):
+    if not _same_chip(exposure, primary, sci_headers, legal):
+        return "not of the same-chip set", f"{exposure.program}/{exposure.visit}"
+
+
 def _dithered(exposure, primary, sci_headers, legal):
     if abs(exposure.postarg1) > _MIN_SHIFT:
         return "x-dither", f"POSTARG1 {exposure.postarg1:g}"
@@ -101,14 +108,10 @@ def _dithered(exposure, primary, sci_headers, legal):
         return "sub-dither", f"POSTARG2 {exposure.postarg2:g}"
 
 
-_RULES = (
-    _not_a_listed_program,
-    _forbidden,
-    _same_chip,
+_OF_BOTH_SETS = (
     _injected,
     _cut_or_binned,
     _wrong_target,
     _wrong_filter,
     _wrong_flash,
-    _dithered,
 )

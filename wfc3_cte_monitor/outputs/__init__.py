@@ -8,6 +8,7 @@ from wfc3_cte_monitor.outputs.names import (
     exposure_stem,
     flash_folder,
     pair_stem,
+    same_chip_name,
     set_folder,
 )
 from wfc3_cte_monitor.outputs.results import MOST_RECENT, NewestResults, complete, copy_tree, newest_results, publish
@@ -28,6 +29,7 @@ __all__ = [
     "pair_stem",
     "cte_time_name",
     "cte_logflux_name",
+    "same_chip_name",
     "FOLDERS",
     "make_folder",
     "unique_path",

@@ -1,6 +1,14 @@
 """Names of folders and files of the output tree."""
 
-__all__ = ["flash_folder", "set_folder", "exposure_stem", "pair_stem", "cte_time_name", "cte_logflux_name"]
+__all__ = [
+    "flash_folder",
+    "set_folder",
+    "exposure_stem",
+    "pair_stem",
+    "cte_time_name",
+    "cte_logflux_name",
+    "same_chip_name",
+]
 
 
 def flash_folder(flashlvl, ctecorr):
@@ -19,8 +27,9 @@ def exposure_stem(exposure):
 
 
 def pair_stem(pair, aperture):
-    """'iabc01xyq_iabc01xzq_r3_slopes'."""
-    return f"{pair.one.rootname}_{pair.two.rootname}_r{aperture:g}_slopes"
+    """'iabc01xyq_iabc01xzq_r3_slopes'; with '_ch1' or '_ch2' behind it where both are on the same chip."""
+    chip = f"_ch{pair.two.chip}" if pair.same_chip else ""
+    return f"{pair.one.rootname}_{pair.two.rootname}_r{aperture:g}_slopes{chip}"
 
 
 def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
@@ -31,3 +40,20 @@ def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
 def cte_logflux_name(target, filter_name, length, flashlvl, ctecorr, aperture):
     """'cteVSlogflux_ngc104_F502N_l_pf12_ctecorrFalse_r3'."""
     return f"cteVSlogflux_{target}_{filter_name}_{length}_pf{flashlvl:g}_ctecorr{ctecorr}_r{aperture:g}"
+
+
+def same_chip_name(against, exposure_set, aperture, chip=None):
+    """'180cteVSexpt_ngc6583_F502N_pf0_ctecorrFalse_r3_ch1'; without a chip what shows both.
+
+    Parameters
+    ----------
+    against : str
+        'expt' or 'logflux'; the latter is of one exposure length.
+    exposure_set : `records.ExposureSet`
+    aperture : float
+    chip : int, optional
+    """
+    s = exposure_set
+    length = f"_{s.length}" if against == "logflux" else ""
+    of_chip = f"_ch{chip}" if chip else ""
+    return f"180cteVS{against}_{s.target}_{s.filter}{length}_pf{s.flashlvl:g}_ctecorr{s.ctecorr}_r{aperture:g}{of_chip}"

@@ -1,8 +1,6 @@
 """Step 4: all epochs in the database become surfaces, coefficient files and figures."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +10,23 @@ from wfc3_cte_monitor import __version__, outputs
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import epochs
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.drawing import Drawing, draw, save
 from wfc3_cte_monitor.pipeline.engines import engine_of
 from wfc3_cte_monitor.pipeline.measure import nominal_targets
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.pipeline.same_chip import same_chip_drawings
 from wfc3_cte_monitor.plots import plot_cte_logflux, plot_cte_time
 from wfc3_cte_monitor.records import ExposureSet, FluxBin
-from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.slopes import LOSS_UNITS, loss
 from wfc3_cte_monitor.surface import MIN_STARS, finest_bins, fit_surface, predict
+from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
 __all__ = ["draw_results"]
 
 log = logging.getLogger(__name__)
 
 _CURVE_POINTS = 100
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure of all epochs to draw, with the tables and coefficients beside it."""
-
-    draw: Callable
-    """`_draw_time` or `_draw_logflux`; returns the paths of what it wrote, the figure first."""
-    subject: tuple | ExposureSet
-    """What is drawn: (filter, length, flash level, FLC?) of both clusters, or a set."""
-    aperture: float
-    losses: Table
-    """What `losses_of` gives."""
-    settings: Settings
-    path: Path
-    """Of the figure."""
-    fingerprint: str
 
 
 def draw_results(flash_kinds, database, request, settings, staging, summary, cluster=None):
@@ -80,20 +63,8 @@ def draw_results(flash_kinds, database, request, settings, staging, summary, clu
     return made_from, {drawing.fingerprint for drawing in drawings}
 
 
-def draw(drawing):
-    """Draw one figure; a function of the module, so that a worker process can run it.
-
-    Returns
-    -------
-    paths : list of `pathlib.Path`
-        What was written.
-    """
-    return drawing.draw(drawing)
-
-
 def _is_wanted(drawing, request):
-    kind = {_draw_time: "cte_time", _draw_logflux: "cte_logflux"}[drawing.draw]
-    return kind in request.plots and drawing.aperture in request.aprads
+    return drawing.kind in request.plots and drawing.aperture in request.aprads
 
 
 def _is_there(drawing, newest, staging):
@@ -103,15 +74,21 @@ def _is_there(drawing, newest, staging):
 
 def _drawings(flash_kinds, database, settings, staging):
     """Everything that could be drawn, whatever is asked for."""
+
+    def losses_with(one, aperture):
+        return losses_of(one, aperture, database, settings.loss_unit)
+
+    same_chip = _sets_of(SAME_CHIP_TARGET, flash_kinds, database) if SAME_CHIP_TARGET in settings.target_list else []
+    yield from same_chip_drawings(same_chip, losses_with, database, settings, staging)
     sets = sorted({s for target in nominal_targets(settings) for s in _sets_of(target, flash_kinds, database)})
     for aperture in settings.aprads:
-        losses = {s: losses_of(s, aperture, database, settings.loss_unit) for s in sets}
+        losses = {s: losses_with(s, aperture) for s in sets}
         for one in sets:
-            yield _drawing(_draw_logflux, one, aperture, losses[one], settings, staging)
+            yield _drawing("cte_logflux", one, aperture, losses[one], settings, staging)
         for group in sorted({_group(s) for s in sets}):
             table = vstack([losses[s] for s in sets if _group(s) == group], metadata_conflicts="silent")
             table.meta.pop("target", None)
-            yield _drawing(_draw_time, group, aperture, table, settings, staging)
+            yield _drawing("cte_time", group, aperture, table, settings, staging)
 
 
 def _group(exposure_set):
@@ -119,20 +96,21 @@ def _group(exposure_set):
     return exposure_set.filter, exposure_set.length, exposure_set.flashlvl, exposure_set.ctecorr
 
 
-def _drawing(function, subject, aperture, losses, settings, staging):
-    path = staging / _figure_path(function, subject, aperture)
-    fingerprint = fingerprints.of_figure(function.__name__, subject, losses, settings)
-    return Drawing(function, subject, aperture, losses, settings, path, fingerprint)
+def _drawing(kind, subject, aperture, losses, settings, staging):
+    path = staging / _figure_path(kind, subject, aperture)
+    fingerprint = fingerprints.of_figure(kind, subject, losses, settings)
+    function = {"cte_time": _draw_time, "cte_logflux": _draw_logflux}[kind]
+    return Drawing(kind, function, subject, aperture, losses, settings, path, fingerprint)
 
 
-def _figure_path(function, subject, aperture):
+def _figure_path(kind, subject, aperture):
     """Relative to the folder of all flash levels."""
-    if function is _draw_time:
+    if kind == "cte_time":
         folder, name = "cte_vs_time", outputs.cte_time_name(*subject, aperture)
     else:
         folder, name = "cte_vs_logflux", outputs.cte_logflux_name(subject.target, *_group(subject), aperture)
-    _, _, *kind = subject if function is _draw_time else _group(subject)
-    return Path(outputs.flash_folder(*kind), folder, f"{name}.png")
+    _, _, *flash = subject if kind == "cte_time" else _group(subject)
+    return Path(outputs.flash_folder(*flash), folder, f"{name}.png")
 
 
 def _sets_of(target, flash_kinds, database):
@@ -182,13 +160,8 @@ def losses_of(exposure_set, aperture, database, unit):
 def _draw_time(drawing):
     table_path = drawing.path.with_suffix(".txt")
     outputs.write_table(drawing.losses, table_path)
-    _save(plot_cte_time(drawing.losses), drawing.path)
+    save(plot_cte_time(drawing.losses), drawing.path)
     return [drawing.path, table_path]
-
-
-def _save(figure, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=120, format="png"))
 
 
 # ---- Loss against flux, and the coefficients -------------------------------------------------------------------------
@@ -209,7 +182,7 @@ def _draw_logflux(drawing):
         points.meta["no_model"] = (
             f"{len(fitted)} pairs and flux bins with {MIN_STARS} good stars in {aperture:g} px do not determine one"
         )
-    _save(plot_cte_logflux(points, _curves(fitted, surfaces)), drawing.path)
+    save(plot_cte_logflux(points, _curves(fitted, surfaces)), drawing.path)
     return paths
 
 

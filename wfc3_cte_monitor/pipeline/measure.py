@@ -8,14 +8,14 @@ from astropy.table import Table
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import results_row
 from wfc3_cte_monitor.errors import MonitorError
-from wfc3_cte_monitor.pairing import nominal_pairs
+from wfc3_cte_monitor.pairing import nominal_pairs, same_chip_pairs
 from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_ratio_ypos
 from wfc3_cte_monitor.plots.style import set_title
 from wfc3_cte_monitor.slopes import join_stars, loss, measure_slopes
-from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
+from wfc3_cte_monitor.uvis import MIDDLE_ROW, SAME_CHIP_TARGET, rows_to_amplifier
 
 __all__ = ["find_pairs", "measure_pairs"]
 
@@ -24,9 +24,10 @@ log = logging.getLogger(__name__)
 
 def find_pairs(database, request, settings, summary):
     """The pairs of the measured exposures that the request asks for, in order of time."""
+    targets = [SAME_CHIP_TARGET] if request.same_chip else nominal_targets(settings)
     exposures = [
         exposure
-        for target in nominal_targets(settings)
+        for target in targets
         for exposure in database.exposures(target, request.programs, request.visits)
         if request.wants(exposure)
     ]
@@ -34,9 +35,10 @@ def find_pairs(database, request, settings, summary):
         warning = f"{name}: failed in this run; its earlier measurement is still in the database and in the results"
         log.warning("%s", warning)
         summary.warnings.append(warning)
-    pairs, unpaired = nominal_pairs(exposures)
+    pairs, unpaired = same_chip_pairs(exposures) if request.same_chip else nominal_pairs(exposures)
     for exposure in unpaired:
-        log.warning("%s: no partner on the other chip", exposure.imagename)
+        where = f"at the opposite roll on chip {exposure.chip}" if request.same_chip else "on the other chip"
+        log.warning("%s: no partner %s", exposure.imagename, where)
     summary.unpaired = [exposure.imagename for exposure in unpaired]
     return pairs
 
@@ -137,13 +139,14 @@ def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
     rows, tables, drawings = [], [], []
     for aperture in settings.aprads:
         stars = _joined(pair, database, aperture)
-        fits = measure_slopes(stars, settings.bins)
+        fits = measure_slopes(stars, settings.bins, middle=MIDDLE_ROW if pair.same_chip else None)
         path = folder / _slopes_file(pair, aperture, ".txt")
         measured = _measured(pair, database, settings, path, stars) | {"FINGERPRINT": fingerprint}
         rows.append(results_row(pair, aperture, measured, fits))
         if aperture in aprads:
             tables.append((slopes_table(pair, aperture, stars, fits), path))
-            drawings.append((stars, fits, _title(pair, aperture), path.with_suffix(".png")))
+            chip = pair.two.chip if pair.same_chip else None
+            drawings.append((stars, fits, _title(pair, aperture), chip, path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
     for table, path in tables:
@@ -156,7 +159,8 @@ def _joined(pair, database, aperture):
     one, two = (database.star_fluxes(e.target, e.imagename, aperture) for e in (pair.one, pair.two))
     id1, _, flux1, flags1 = one
     id2, y2, flux2, flags2 = two
-    return join_stars(id1, flux1, flags1, id2, flux2, flags2, y2)
+    # On chip 1, which only a same-chip pair has here, this turns the sign of the slope: it reads out the other way.
+    return join_stars(id1, flux1, flags1, id2, flux2, flags2, rows_to_amplifier(y2, pair.two.chip))
 
 
 def _measured(pair, database, settings, path, stars):
@@ -174,13 +178,14 @@ def _measured(pair, database, settings, path, stars):
 def _title(pair, aperture):
     two = pair.two
     title = set_title(two.target, two.filter, two.length, two.flashlvl, two.ctecorr, aperture)
-    return f"{pair.one.rootname} / {two.rootname}   {title}   MJD {pair.mjd:.1f}"
+    chip = f"   chip {two.chip}" if pair.same_chip else ""
+    return f"{pair.one.rootname} / {two.rootname}   {title}{chip}   MJD {pair.mjd:.1f}"
 
 
 def draw_ratio_ypos(drawing):
     """Draw and save one figure; a function of the module, so that a worker process can run it."""
-    stars, fits, title, path = drawing
-    figure = plot_ratio_ypos(stars, fits, title=title)
+    stars, fits, title, same_chip, path = drawing
+    figure = plot_ratio_ypos(stars, fits, title=title, same_chip=same_chip)
     outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
 
 

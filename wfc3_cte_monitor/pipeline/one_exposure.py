@@ -1,13 +1,13 @@
 """What a worker does with one exposure: positions, photometry, a diagnostic picture; it knows no database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wfc3_cte_monitor import outputs, quality
 from wfc3_cte_monitor.cosmic_rays import find_cosmic_rays, read_mask
 from wfc3_cte_monitor.errors import UnusableExposureError
-from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip
+from wfc3_cte_monitor.exposures import footprint, pixel_area, read_chip, read_wcs
 from wfc3_cte_monitor.matching import stars_on_chip
 from wfc3_cte_monitor.pipeline.engines import engine_of
 from wfc3_cte_monitor.plots import plot_diagnostic
@@ -71,6 +71,7 @@ def extract(task):
     UnusableExposureError
         The file is damaged, or the stars of the catalogue are not in it.
     """
+    task = replace(task, exposure=_on_its_chip(task.exposure, task.catalog))
     exposure, settings = task.exposure, task.settings
     image = read_chip(exposure.path, exposure.chip)
     coo_path, mag_path, picture_path = files_of(exposure, settings)
@@ -88,6 +89,16 @@ def extract(task):
     outputs.write_table(outputs.photometry_table(measured, meta), mag_path)
     _draw(image, measured, exposure, picture_path)
     return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path, settings.engine), len(measured))
+
+
+def _on_its_chip(exposure, catalog):
+    """Where the header does not tell which chip the field is on, it is the one with more of the catalogue's stars."""
+    if exposure.chip is not None:
+        return exposure
+    chips = {chip: sci_extver(chip) for chip in (1, 2)}
+    seen = read_wcs(exposure.path)
+    n_stars = {chip: len(stars_on_chip(*seen[v], catalog.ra, catalog.dec)[0]) for chip, v in chips.items()}
+    return replace(exposure, chip=max(n_stars, key=n_stars.get))
 
 
 def _find(image, task, meta):

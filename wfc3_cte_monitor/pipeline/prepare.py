@@ -12,7 +12,10 @@ from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Rejection
 from wfc3_cte_monitor.uvis import visit_of
 
-__all__ = ["choose_programs", "of_visits", "select_exposures"]
+__all__ = ["SAME_CHIP", "choose_programs", "of_visits", "select_exposures"]
+
+SAME_CHIP = "180"
+"""The same-chip set, as it is asked for."""
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ _MANY = 200
 
 
 def choose_programs(wanted, settings):
-    """Resolve 'all', 'last' or a number.
+    """Resolve 'all', 'last', '180' or a number.
 
     Parameters
     ----------
@@ -31,20 +34,23 @@ def choose_programs(wanted, settings):
     Returns
     -------
     programs : tuple of int
-        Those of 'all' that have data; for 'last' the newest of them.
+        Those of 'all' that have data; for 'last' the newest of them; for '180' those of the same-chip set.
 
     Raises
     ------
     ConfigurationError
         The program is not listed, or there is no data.
     """
-    if wanted not in ("all", "last") and not wanted.isdecimal():
+    if wanted not in ("all", "last", SAME_CHIP) and not wanted.isdecimal():
         raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
-    if wanted.isdecimal() and int(wanted) not in settings.program_list:
+    if wanted.isdecimal() and wanted != SAME_CHIP and int(wanted) not in settings.program_list:
         raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")
     if not settings.path_to_data.is_dir():
         raise ConfigurationError(f"path_to_data: no such folder {settings.path_to_data}")
-    listed = settings.program_list if wanted in ("all", "last") else (int(wanted),)
+    if wanted == SAME_CHIP:
+        listed = tuple(settings.same_chip_visits)
+    else:
+        listed = settings.program_list if wanted in ("all", "last") else (int(wanted),)
     with_data = tuple(program for program in listed if find_files(settings.path_to_data / str(program)))
     return with_data[-1:] if wanted == "last" else with_data
 
@@ -57,12 +63,11 @@ def select_exposures(request, settings, summary):
     exposures : list of `records.Exposure`
         In order of program and name.
     """
-    files = [path for program in request.programs for path in find_files(settings.path_to_data / str(program))]
-    files = [path for path in files if of_visits(path, request.visits)]
+    files = [path for program in request.programs for path in _files_of(program, request, settings)]
     summary.found = len(files)
     # To start processes takes as long as to read some hundred headers.
     jobs = request.jobs if len(files) > _MANY else 1
-    outcomes = in_order(partial(read_exposure, legal=settings), files, jobs)
+    outcomes = in_order(partial(read_exposure, legal=settings, same_chip=request.same_chip), files, jobs)
     chosen = []
     for path, exposure, error in progress(outcomes, len(files), "headers"):
         error = error or _misplaced(exposure, path, settings)
@@ -78,6 +83,14 @@ def select_exposures(request, settings, summary):
             summary.not_asked_for += 1
     _check_companions(chosen, request, summary)
     return chosen
+
+
+def _files_of(program, request, settings):
+    files = find_files(settings.path_to_data / str(program))
+    files = [path for path in files if of_visits(path, request.visits)]
+    if not request.same_chip:
+        return files
+    return [path for path in files if of_visits(path, settings.same_chip_visits[program])]
 
 
 def of_visits(path, visits):

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import Database
+from wfc3_cte_monitor.exposures import measured
 from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.cluster import connected
 from wfc3_cte_monitor.pipeline.draw import draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
-from wfc3_cte_monitor.pipeline.prepare import choose_programs, select_exposures
+from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.tables import Schema
 
@@ -85,7 +86,14 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
         keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
     if not summary.found:
-        summary.fail(f"{settings.path_to_data}: no FLT or FLC in the folders of the programs asked for")
+        summary.fail(f"{settings.path_to_data}: no FLT or FLC {_asked_for(request, settings)}")
+
+
+def _asked_for(request, settings):
+    if not request.same_chip:
+        return "in the folders of the programs asked for"
+    sets = (f"{program} visits {' '.join(visits)}" for program, visits in settings.same_chip_visits.items())
+    return f"of {', '.join(sets)}"
 
 
 def take_in_newdata(request, settings, summary):
@@ -105,8 +113,10 @@ def take_in_newdata(request, settings, summary):
             masks = make_masks(programs, aligned.visits, settings, request.jobs)
             summary.masked = len({mask.imagename for mask in masks.masks})
             summary.take_over(masks)
-    resolved = choose_programs(request.programs, settings) if isinstance(request.programs, str) else request.programs
-    return replace(request, programs=resolved)
+    if not isinstance(request.programs, str):
+        return request
+    same_chip = request.programs == SAME_CHIP
+    return replace(request, programs=choose_programs(request.programs, settings), same_chip=same_chip)
 
 
 def keep_results(flash_kinds, made_from, valid, database, settings, staging):
@@ -146,7 +156,8 @@ def publish(staging, timestamp, request, settings, summary):
 
 def forget_rejected(database, summary, settings):
     """What a rule leaves out now but was measured once, under another configuration, must not stay in the results."""
-    names = [rejection.imagename for rejection in summary.rejections]
+    # The same-chip set is left out of a nominal run only: it has results of its own.
+    names = [rejection.imagename for rejection in summary.rejections if measured(rejection) is None]
     for target in settings.target_list if names else ():
         removed = database.forget(target, names)
         if removed:

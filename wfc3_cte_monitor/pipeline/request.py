@@ -6,10 +6,13 @@ from pathlib import Path
 
 from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
 
-__all__ = ["Request", "Summary", "PLOTS"]
+__all__ = ["Request", "Summary", "PLOTS", "SAME_CHIP_PLOTS"]
 
 PLOTS = ("ratio_ypos", "cte_time", "cte_logflux")
 """The figures that a run can make."""
+
+SAME_CHIP_PLOTS = ("ratio_ypos", "180cte_expt", "180cte_logflux")
+"""Those of the same-chip set. With '_mid' behind the last two, from lines forced through 1 at the middle row."""
 
 
 _WARNINGS_SHOWN = 10
@@ -20,7 +23,7 @@ class Request:
     """What to work on now; what is legal to work on is the configuration's affair."""
 
     programs: str | tuple
-    """'all', 'last', a program number as text, or a tuple of program numbers, int."""
+    """'all', 'last', '180' (the same-chip set), a program number as text, or a tuple of program numbers, int."""
     visits: tuple = ()
     """Two characters each; empty: all."""
     aprads: tuple = (3, 5, 10)
@@ -47,6 +50,9 @@ class Request:
     """Align what lies in newdata first."""
     adriz: bool = True
     """Make cosmic-ray masks for the visits that came from newdata."""
+
+    same_chip: bool = False
+    """Whether the programs are those of the same-chip set, of which only the visits of that set count."""
 
     def wants(self, exposure):
         """Whether an exposure is of the flash levels and of the kind (FLT, FLC) asked for."""

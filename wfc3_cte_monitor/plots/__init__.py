@@ -10,5 +10,14 @@ from wfc3_cte_monitor.plots.cte_time import plot_cte_time
 from wfc3_cte_monitor.plots.diagnostic import plot_diagnostic
 from wfc3_cte_monitor.plots.photom_tests import plot_photom_tests
 from wfc3_cte_monitor.plots.ratio_ypos import plot_ratio_ypos
+from wfc3_cte_monitor.plots.same_chip import plot_same_chip_expt, plot_same_chip_logflux
 
-__all__ = ["plot_cte_logflux", "plot_cte_time", "plot_diagnostic", "plot_photom_tests", "plot_ratio_ypos"]
+__all__ = [
+    "plot_cte_logflux",
+    "plot_cte_time",
+    "plot_diagnostic",
+    "plot_photom_tests",
+    "plot_ratio_ypos",
+    "plot_same_chip_expt",
+    "plot_same_chip_logflux",
+]

@@ -12,11 +12,18 @@ _KEPT = {"ls": "none", "marker": "o", "color": style.OKABE_ITO["blue"], "markere
 _CLIPPED = {"ls": "none", "marker": "x", "color": style.OKABE_ITO["vermillion"], "markersize": 4, "alpha": 0.8}
 _LINE = {"color": style.OKABE_ITO["black"], "lw": 1.2, "zorder": 4}
 _BAND = {"color": style.OKABE_ITO["orange"], "alpha": 0.6, "lw": 0, "zorder": 1.5}
+_FORCED = {"color": style.OKABE_ITO["purple"], "lw": 1.2, "ls": (0, (5, 2)), "zorder": 4}
+_LABELS = {
+    None: ("y on chip 2 [px]", "chip 1 / chip 2"),
+    1: ("rows to the amplifier of chip 1 in the later exposure, 2052 − y [px]", "earlier / later"),
+    2: ("rows to the amplifier of chip 2 in the later exposure, y [px]", "earlier / later"),
+}
+"""By the chip of a same-chip pair: what lies along x, and what is divided by what."""
 _ROWS_DRAWN = np.linspace(1, ROWS, 40)
 
 
-def plot_ratio_ypos(stars, fits, *, title):
-    """Draw F1/F2 against the row on chip 2, one panel per flux bin, with the fitted lines.
+def plot_ratio_ypos(stars, fits, *, title, same_chip=None):
+    """Draw F1/F2 against the rows to the amplifier, on chip 2 the row, one panel per flux bin, with the fitted lines.
 
     Parameters
     ----------
@@ -25,6 +32,8 @@ def plot_ratio_ypos(stars, fits, *, title):
     fits : sequence of SlopeFit
         One per flux bin, at least one.
     title : str
+    same_chip : int, optional
+        The chip that both exposures are on; None where the first is on chip 1 and the second on chip 2.
 
     Returns
     -------
@@ -40,9 +49,10 @@ def plot_ratio_ypos(stars, fits, *, title):
         axes[0, 0].set(xlim=(0, ROWS + 1), ylim=limits, xticks=(500, 1000, 1500, 2000))
         for ax, fit, in_bin in zip(axes.flat, fits, chosen, strict=False):
             _draw_panel(ax, stars.y[in_bin], ratio[in_bin], fit)
-        figure.supxlabel("y on chip 2 [px]", fontsize=10, y=0.02)
-        figure.supylabel("flux ratio F1 / F2 (chip 1 / chip 2)", fontsize=10, x=0.008)
-        layout.write_header(figure, title, _legend_handles())
+        across, ratio_of = _LABELS[same_chip]
+        figure.supxlabel(across, fontsize=10, y=0.02)
+        figure.supylabel(f"flux ratio F1 / F2 ({ratio_of})", fontsize=10, x=0.008)
+        layout.write_header(figure, title, _legend_handles(forced=any(fit.mid_ratio for fit in fits)))
     return figure
 
 
@@ -55,6 +65,8 @@ def _draw_panel(ax, y, ratio, fit):
     ax.plot(y[~kept], ratio[~kept], rasterized=True, **_CLIPPED)
     if fit.ratio is not None:
         _draw_line(ax, fit.ratio)
+    if fit.mid_ratio is not None:
+        ax.plot(_ROWS_DRAWN, fit.mid_ratio.intercept + fit.mid_ratio.slope * _ROWS_DRAWN, **_FORCED)
     _write_result(ax, fit, kept)
     _write_outside(ax, ratio)
 
@@ -105,7 +117,7 @@ def _write_outside(ax, ratio):
         ax.text(0.975, 0.03, text, transform=ax.transAxes, ha="right", fontsize=8, color="0.25", bbox=box, zorder=5)
 
 
-def _legend_handles():
+def _legend_handles(*, forced):
     """What the symbols mean."""
     band = {"color": _BAND["color"], "alpha": _BAND["alpha"], "lw": 6, "solid_capstyle": "butt"}
     return [
@@ -113,5 +125,6 @@ def _legend_handles():
         Line2D([], [], label="clipped", **_CLIPPED | {"markersize": 5}),
         Line2D([], [], label="fitted line", **_LINE),
         Line2D([], [], label="its 1σ band", **band),
+        *([Line2D([], [], label="through 1 at the middle row", **_FORCED)] if forced else []),
         Line2D([], [], label="no loss", **style.REFERENCE_LINE),
     ]

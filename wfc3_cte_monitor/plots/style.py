@@ -86,8 +86,8 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
         Short name, or several with commas between them.
     filter : str
         Such as 'F502N'.
-    length : str
-        's' or 'l'.
+    length : str or None
+        's' or 'l'; None where the figure shows both.
     flashlvl : float
         Post-flash level [e-/px].
     ctecorr : bool
@@ -102,7 +102,7 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
     """
     flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl > 0 else "no post-flash"
     calibration = "FLC" if ctecorr else "FLT"
-    parts = (target_name(target), filter, _LENGTHS[length], flash, calibration, f"r = {aperture:g} px")
+    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, f"r = {aperture:g} px")
     return "   ".join(part for part in parts if part)
 
 

@@ -120,6 +120,11 @@ class ExposurePair:
     two: Exposure
 
     @property
+    def same_chip(self):
+        """Whether both are on one chip, at opposite rolls."""
+        return self.one.chip == self.two.chip
+
+    @property
     def mjd(self):
         """Mean start of the two exposures [MJD]."""
         return 0.5 * (self.one.expstart + self.two.expstart)

@@ -13,11 +13,11 @@ class StarPairs:
 
     id: np.ndarray
     y: np.ndarray
-    """Row on chip 2, 1-based [px]."""
+    """Rows to the amplifier in the second exposure [px]: on chip 2 the 1-based row."""
     flux1: np.ndarray
-    """On chip 1 [e-]."""
+    """In the first exposure of the pair, which is that on chip 1 [e-]; of a same-chip pair the earlier one."""
     flux2: np.ndarray
-    """On chip 2 [e-]."""
+    """In the second [e-]."""
 
     @property
     def flux(self):
@@ -81,6 +81,10 @@ class SlopeFit:
     """F1/F2 against y [1/px]."""
     mag: LineFit | None
     """2.5 log10(F1/F2) against y [mag/px]."""
+    mid_ratio: LineFit | None = None
+    """`ratio` again, forced through 1 at the middle row; None where that was not asked for."""
+    mid_mag: LineFit | None = None
+    """`mag` again, forced through 0 there."""
 
 
 @dataclass(frozen=True)

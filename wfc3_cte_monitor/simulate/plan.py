@@ -225,7 +225,7 @@ def default_plan(
     ]
     exposures = [exposure for visit in visits for exposure in visit.exposures()]
     if SAME_CHIP_TARGET in targets:
-        exposures += same_chip_plan(exptimes=exptimes, ctecorr=ctecorr)
+        exposures += same_chip_plan(exptimes=exptimes, filters=("F502N", "F606W"), ctecorr=ctecorr)
     if oddities:
         exposures += oddities_plan(ctecorr=ctecorr)
     exposures = [_mispointed(exposure, wcs_error, roll_error) for exposure in exposures]
@@ -258,15 +258,16 @@ def _evenly(items, number):
     return [items[index] for index in np.rint(np.linspace(0, len(items) - 1, number)).astype(int)]
 
 
-def same_chip_plan(*, exptimes=_EXPTIMES, ctecorr=_FLT_AND_FLC):
+def same_chip_plan(*, exptimes=_EXPTIMES, filters=("F502N",), ctecorr=_FLT_AND_FLC):
     """The 180-degree set: NGC 6583 in visits 10 and 11 of 12692, on either chip, with opposite rolls.
 
-    The field is placed by the choice of the aperture: the POSTARGs are 0 throughout.
+    The field is placed by the choice of the aperture: the POSTARGs are 0 throughout. F606W has long ones alone.
     """
+    kinds = [(name, time) for name in filters for time in exptimes if name == "F502N" or time == LENGTHS["l"]]
     exposures = []
     for visit, date, roll in (("10", "2012-03-20T08:00:00", 0.0), ("11", "2012-03-21T03:00:00", 180.0)):
         mjd = float(Time(date).mjd)
-        for exptime in exptimes:
+        for filter_name, exptime in kinds:
             for chip in (2, 1):
                 exposure = PlannedExposure(
                     12692,
@@ -274,6 +275,7 @@ def same_chip_plan(*, exptimes=_EXPTIMES, ctecorr=_FLT_AND_FLC):
                     len(exposures) + 1,
                     mjd,
                     SAME_CHIP_TARGET,
+                    filter_name,
                     exptime=exptime,
                     aperture_chip=chip,
                     roll_offset=roll,

@@ -1,0 +1,48 @@
+"""A figure to be drawn by whoever is free, with what it shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from astropy.table import Table
+
+from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.records import ExposureSet
+from wfc3_cte_monitor.settings import Settings
+
+__all__ = ["Drawing", "draw", "save"]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of many pairs to draw, with the tables and coefficients beside it."""
+
+    kind: str
+    """As `--pl` names it."""
+    draw: Callable
+    """A function of a module, so that a worker process can run it; returns the paths of what it wrote."""
+    subject: tuple | ExposureSet
+    """What is drawn."""
+    aperture: float
+    losses: Table
+    settings: Settings
+    path: Path
+    """Of the figure."""
+    fingerprint: str
+
+
+def draw(drawing):
+    """Draw one figure; a function of the module, so that a worker process can run it.
+
+    Returns
+    -------
+    paths : list of `pathlib.Path`
+        What was written.
+    """
+    return drawing.draw(drawing)
+
+
+def save(figure, path):
+    """Save a figure in the format that the suffix tells."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=120, format=path.suffix[1:]))
