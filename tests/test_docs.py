@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_correct import META, surface
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands import retrieve, run_uvis_external_cte, uvis_external_cte
+from wfc3_cte_monitor.outputs import write_coefficients
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
-SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z]+_|database|retrieve|simulate|photom_tests)[^`\n|]*"
+SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|database|retrieve|simulate|photom_tests)[^`\n|]*"
 NEW_EPOCH = README.split("## A new epoch")[1].split("\n## ")[0]
 
 
@@ -60,6 +62,8 @@ def test_python_of_the_readme_runs(make_config, monkeypatch):
     uvis_external_cte.main(["database", "create", "--config", str(config)])
     monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
     monkeypatch.chdir(config.parent)
+    folder = config.parent / "outputs" / "finalresults" / "pf12" / "most_recent" / "cte_vs_logflux"
+    write_coefficients(surface(12.0), folder / "x_mjd58400_coeffs.txt", META)
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
     for block in blocks:

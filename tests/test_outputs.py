@@ -28,7 +28,10 @@ def test_names_are_those_of_the_guide():
     assert outputs.flash_folder(0.0, False) == "pf0"
     assert outputs.set_folder(ONE.set) == "ngc104_F502N_l"
     assert outputs.exposure_stem(ONE) == "icxx01abq_flc"
-    assert outputs.pair_stem(ExposurePair(ONE, ONE), 3.0) == "icxx01abq_icxx01abq_r3_slopes"
+    other = replace(ONE, rootname="icxx01aaq", chip=2)
+    assert outputs.pair_stem(ExposurePair(ONE, other), 3.0) == "icxx01abq_icxx01aaq_r3_slopes"
+    same = ExposurePair(replace(ONE, chip=2), other)
+    assert outputs.pair_stem(same, 3.0) == "icxx01abq_icxx01aaq_r3_slopes_ch2"
     assert outputs.cte_time_name("F502N", "l", 12.0, True, 3.0) == "cteVStime_F502N_l_pf12_ctecorrTrue_r3"
     assert (
         outputs.cte_logflux_name("ngc104", "F502N", "s", 0.0, False, 5)

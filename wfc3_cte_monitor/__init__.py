@@ -1,3 +1,13 @@
 """The external CTE monitor of HST's WFC3/UVIS."""
 
 __version__ = "0.3.0"
+__all__ = ["correct_photometry"]
+
+
+def __getattr__(name):
+    """Only who corrects photometry waits for what that imports."""
+    if name == "correct_photometry":
+        from wfc3_cte_monitor.pipeline.correct import correct_photometry
+
+        return correct_photometry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

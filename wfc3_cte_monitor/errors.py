@@ -5,6 +5,7 @@ __all__ = [
     "ConfigurationError",
     "DatabaseError",
     "CatalogError",
+    "CoefficientError",
     "ArchiveError",
     "UnreachableArchiveError",
     "UnusableExposureError",
@@ -31,6 +32,10 @@ class DatabaseError(MonitorError):
 
 class CatalogError(MonitorError):
     """A master catalogue is missing or holds nothing usable."""
+
+
+class CoefficientError(MonitorError):
+    """A coefficient file cannot be read, or none is of the kind that is needed."""
 
 
 class ArchiveError(MonitorError):

@@ -1,6 +1,6 @@
 """Folder and file names of the output tree, and the files in it."""
 
-from wfc3_cte_monitor.outputs.coefficients import write_coefficients
+from wfc3_cte_monitor.outputs.coefficients import read_coefficients, write_coefficients
 from wfc3_cte_monitor.outputs.files import FOLDERS, make_folder, replace_file, sweep, unique_path, write_table
 from wfc3_cte_monitor.outputs.names import (
     cte_logflux_name,
@@ -50,4 +50,5 @@ __all__ = [
     "catalog_table",
     "update_table",
     "write_coefficients",
+    "read_coefficients",
 ]

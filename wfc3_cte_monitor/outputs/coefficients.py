@@ -1,8 +1,12 @@
 """The coefficients of a surface and their covariance, for people and for ``numpy.loadtxt``."""
 
-from wfc3_cte_monitor.outputs.files import replace_file
+import numpy as np
 
-__all__ = ["write_coefficients"]
+from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.outputs.files import replace_file
+from wfc3_cte_monitor.records import Coefficients, CteSurface
+
+__all__ = ["write_coefficients", "read_coefficients"]
 
 _NAMES = [f"c{i}{j}" for i in range(3) for j in range(3)]
 
@@ -49,3 +53,61 @@ def _header(surface):
         "range_f": f"{surface.f_range[0]:.4f} {surface.f_range[1]:.4f}",
         "covariance": f"in the last lines, rows and columns in the order {' '.join(_NAMES)}",
     }
+
+
+def read_coefficients(path):
+    """Read a coefficient file.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+        As `write_coefficients` writes it.
+
+    Returns
+    -------
+    coefficients : `records.Coefficients`
+
+    Raises
+    ------
+    CoefficientError
+        There is no such file, or it is something else.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        said = dict(line[2:].split(": ", 1) for line in lines if line.startswith("# ") and ": " in line)
+        values = np.array([line.split() for line in lines if line and not line.startswith("#")], dtype=float)
+        return _coefficients(path, {name: text.split() for name, text in said.items()}, values)
+    except OSError as error:
+        raise CoefficientError(f"{path}: {error.strerror}") from error
+    except (KeyError, IndexError, ValueError) as error:
+        problem = f"{path}: no coefficient file of this version, or damaged ({' '.join(str(error).split())})"
+        raise CoefficientError(problem) from error
+
+
+def _coefficients(path, words, values):
+    """From the words of each line of the header, and the table."""
+    if values.shape != (9, 4) or not np.array_equal(values[:, 0] * 3 + values[:, 1], np.arange(9)):
+        raise ValueError("not nine coefficients")
+    surface = CteSurface(
+        coefficients=values[:, 2].reshape(3, 3),
+        covariance=np.array([words[f"covariance {name}"] for name in _NAMES], dtype=float),
+        unit={"mag": "mag", "flux": "flux"}[words["unit"][0]],
+        rank=int(words["rank"][0]),
+        chi2=float(words["chi2"][0]),
+        n_points=int(words["points"][0]),
+        n_epochs=int(words["epochs"][0]),
+        d_range=tuple(float(word) for word in words["range_d"]),
+        f_range=tuple(float(word) for word in words["range_f"]),
+    )
+    return Coefficients(
+        surface=surface,
+        target=words["target"][0],
+        filter=words["filter"][0],
+        length={"short": "s", "long": "l"}[words["exposure_length"][0]],
+        flashlvl=float(words["flashlvl"][0]),
+        ctecorr={"True": True, "False": False}[words["ctecorr"][0]],
+        aperture=float(words["aperture"][0]),
+        background=float(words["background"][0]),
+        epoch_mjd=float(words["epoch_mjd"][0]),
+        source=path.name,
+    )

@@ -17,7 +17,7 @@ _MEASURES_STARS = (
 _MEASURES_SLOPES = ("slopes.py", "plots", "records", "pipeline/measure.py", "pipeline/fingerprints.py")
 """Code that decides what comes out: other code may change without a new measurement."""
 _DRAWS = (
-    *("plots", "surface.py", "slopes.py", "pairing.py", "outputs", "records"),
+    *("plots", "surface", "slopes.py", "pairing.py", "outputs", "records"),
     *("pipeline/draw.py", "pipeline/drawing.py", "pipeline/same_chip.py"),
 )
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")

@@ -4,6 +4,7 @@ Positions are 1-based in every record; only `ChipImage.data` and its companions 
 start at 0.
 """
 
+from wfc3_cte_monitor.records.corrections import Coefficients, CorrectedPhotometry, CorrectionFlag
 from wfc3_cte_monitor.records.exposures import Expectation, Exposure, ExposurePair, ExposureSet, Rejection
 from wfc3_cte_monitor.records.fits import Alignment, CteSurface, FluxBin, LineFit, MaskReport, SlopeFit, StarPairs
 from wfc3_cte_monitor.records.stars import (
@@ -36,4 +37,7 @@ __all__ = [
     "CteSurface",
     "Alignment",
     "MaskReport",
+    "Coefficients",
+    "CorrectionFlag",
+    "CorrectedPhotometry",
 ]

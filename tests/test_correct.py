@@ -1,0 +1,263 @@
+"""Corrected photometry: what the simulation took comes back, and what is doubtful is flagged."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.time import Time
+
+from wfc3_cte_monitor import correct_photometry, outputs
+from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.records import Coefficients, CorrectionFlag, CteSurface
+from wfc3_cte_monitor.simulate.loss import SURFACE, loss_factor, remaining
+from wfc3_cte_monitor.surface import correct, fit_surface
+
+MJD = 57000.0
+BACKGROUNDS = {0.0: 1.5, 12.0: 13.5}
+
+
+def surface(flashlvl=0.0, ctecorr=False):
+    """The simulation's own surface, as if it had been measured."""
+    return CteSurface(
+        coefficients=loss_factor(flashlvl, ctecorr) * SURFACE,
+        covariance=np.diag(np.full(9, 1e-16)),
+        unit="mag",
+        rank=9,
+        chi2=50.0,
+        n_points=60,
+        n_epochs=10,
+        d_range=(-200.0, 3000.0),
+        f_range=(2.2, 4.8),
+    )
+
+
+def coefficients(flashlvl=0.0, length="l", **changes):
+    return replace(
+        Coefficients(
+            surface(flashlvl), "ngc104", "F502N", length, flashlvl, False, 3.0, BACKGROUNDS[flashlvl], 58400.0, "a.txt"
+        ),
+        **changes,
+    )
+
+
+def losing(n=1000, mjd=MJD):
+    """Fluxes before and after the loss, and transfers."""
+    random = np.random.default_rng(2)
+    before, transfers = 10 ** random.uniform(2.3, 4.7, n), random.uniform(1, 2051, n)
+    return before, before * remaining(before, transfers, mjd), transfers
+
+
+# ---- Right -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mjd", [55300.0, 57000.0, 58399.0])
+def test_it_is_the_exact_inverse_of_the_loss(mjd):
+    before, after, n = losing(mjd=mjd)
+    corrected = correct_photometry(coefficients(), flux=after, n_transfers=n, mjd=mjd, exptime=350.0)
+    np.testing.assert_allclose(corrected.value, before, rtol=1e-12)
+    assert not corrected.flags.any()
+    assert np.all(corrected.correction > 0)
+
+
+def test_beyond_the_fluxes_of_the_surface_the_loss_is_that_at_their_end():
+    before = np.array([50.0, 100.0, 90_000.0])
+    after = before * remaining(before, 1800.0, MJD)
+    corrected = correct_photometry(coefficients(), flux=after, n_transfers=1800.0, mjd=MJD, length="l")
+    np.testing.assert_allclose(corrected.value, before, rtol=1e-12)
+    assert np.all(corrected.flags == CorrectionFlag.FLUX)
+
+
+@pytest.mark.parametrize(("chip", "y"), [(2, 1500.0), (1, 552.0)])
+def test_rows_and_chips_are_transfers(chip, y):
+    kept = {"flux": 700.0, "mjd": MJD, "exptime": 350}
+    one = correct_photometry(coefficients(), y=y, chip=chip, **kept)
+    other = correct_photometry(coefficients(), n_transfers=1500.0, **kept)
+    assert one.correction == other.correction > 0
+    assert np.shape(one.value) == ()
+
+
+def test_magnitudes_are_corrected_by_what_their_electrons_lost():
+    before, after, n = losing()
+    mag = 25.3 - 2.5 * np.log10(after / 350.0)
+    corrected = correct_photometry(coefficients(), mag=mag, zeropoint=25.3, n_transfers=n, mjd=MJD, exptime=350.0)
+    np.testing.assert_allclose(corrected.value, 25.3 - 2.5 * np.log10(before / 350.0), rtol=1e-12)
+
+
+def test_quantities_and_times_are_what_they_say():
+    plain = correct_photometry(
+        [coefficients(0.0), coefficients(12.0)], flux=700.0, y=1500, chip=2, mjd=MJD, exptime=350, background=5.0
+    )
+    dressed = correct_photometry(
+        [coefficients(0.0), coefficients(12.0)],
+        flux=700.0 * u.electron,
+        y=1500 * u.pix,
+        chip=2,
+        mjd=Time(MJD, format="mjd"),
+        exptime=(350 / 60) * u.min,
+        background=5.0 * u.electron / u.pix,
+    )
+    assert dressed.value.unit == u.electron
+    assert dressed.value.value == pytest.approx(plain.value)
+    mag = correct_photometry(coefficients(), mag=20 * u.ABmag, zeropoint=25, n_transfers=9, mjd=MJD, exptime=350 * u.s)
+    assert mag.value.unit == u.ABmag
+    with pytest.raises(u.UnitConversionError):
+        correct_photometry(coefficients(), flux=700.0 * u.s, n_transfers=9, mjd=MJD, length="l")
+
+
+def test_everything_broadcasts():
+    corrected = correct_photometry(
+        [coefficients(), coefficients(length="s")],
+        flux=np.full((3, 1), 700.0),
+        n_transfers=np.array([10.0, 500.0]),
+        mjd=MJD,
+        exptime=np.array([[30.0], [350.0], [30.0]]),
+    )
+    assert corrected.value.shape == corrected.correction_err.shape == corrected.flags.shape == (3, 2)
+
+
+def test_between_backgrounds_the_loss_is_between():
+    kept = {"flux": 700.0, "n_transfers": 2000.0, "mjd": MJD, "exptime": 350}
+    both = [coefficients(12.0), coefficients(0.0)]
+    levels = np.array([1.5, np.sqrt(1.5 * 13.5), 13.5])
+    low, middle, high = correct_photometry(both, background=levels, **kept).correction
+    assert low == pytest.approx(correct_photometry(coefficients(0.0), **kept).correction)
+    assert high == pytest.approx(correct_photometry(coefficients(12.0), **kept).correction)
+    assert middle == pytest.approx((low + high) / 2, rel=0.02)
+    assert correct_photometry(both, flashlvl=12, **kept).correction == pytest.approx(high)
+
+
+def test_the_error_is_the_scatter_of_repeated_measurements():
+    random = np.random.default_rng(4)
+    mjd, f = (grid.ravel() for grid in np.meshgrid(np.linspace(55300, 58300, 10), np.linspace(2.5, 4.4, 6)))
+    true = np.polynomial.polynomial.polyval2d(mjd - 55400, f, SURFACE)
+    found = []
+    for _ in range(300):
+        noisy = true + random.normal(0, 0.01, true.size)
+        one = fit_surface(mjd, f, noisy, np.full(true.size, 0.01), mjd.astype(int), np.round(f, 3), "mag")
+        found.append(correct([one], [1.0], np.array([700.0]), np.array([1900.0]), np.array([57000.0]), np.array([1.0])))
+    values, errors, _ = np.array(found)[:, :, 0].T
+    assert np.std(values) == pytest.approx(np.mean(errors), rel=0.12)
+
+
+# ---- Doubtful --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "flag"),
+    [
+        ({"mjd": 55100.0}, CorrectionFlag.DATE),
+        ({"mjd": 58431.0}, CorrectionFlag.DATE),
+        ({"flux": 100.0}, CorrectionFlag.FLUX),
+        ({"flux": 5e5, "saturated": False}, CorrectionFlag.FLUX | CorrectionFlag.SATURATED),
+        ({"saturated": True}, CorrectionFlag.SATURATED),
+        ({"background": 4.0}, CorrectionFlag.BACKGROUND),
+        ({"background": 2.4}, 0),
+        ({"mjd": 58429.0}, 0),
+        ({"n_transfers": 0.4}, CorrectionFlag.OFF_CHIP),
+        ({"n_transfers": 2052.0}, CorrectionFlag.OFF_CHIP),
+        ({"flux": -3.0}, CorrectionFlag.NOT_FINITE),
+        ({"flux": np.nan}, CorrectionFlag.NOT_FINITE),
+        ({"n_transfers": np.nan}, CorrectionFlag.NOT_FINITE),
+        ({"mjd": np.nan}, CorrectionFlag.NOT_FINITE),
+    ],
+)
+def test_what_is_doubtful_is_flagged(change, flag):
+    given = {"flux": 700.0, "n_transfers": 1000.0, "mjd": MJD, "exptime": 350.0} | change
+    corrected = correct_photometry(coefficients(), **given)
+    assert corrected.flags == flag
+    without = CorrectionFlag.OFF_CHIP | CorrectionFlag.NOT_FINITE
+    assert np.isnan(corrected.correction) == np.isnan(corrected.value) == bool(flag & without)
+
+
+def test_masked_stars_are_not_finite():
+    flux = np.ma.masked_array([700.0, 700.0], mask=[False, True])
+    corrected = correct_photometry(coefficients(), flux=flux, n_transfers=1000.0, mjd=MJD, length="l")
+    assert corrected.flags.tolist() == [0, CorrectionFlag.NOT_FINITE]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mag": 20.0}, "one of flux and mag"),
+        ({"flux": None}, "one of flux and mag"),
+        ({"length": "l"}, "one of exptime and length"),
+        ({"n_transfers": None}, "y and chip, or n_transfers"),
+        ({"flux": None, "mag": 20.0}, "zeropoint"),
+    ],
+)
+def test_contradictions_are_refused(change, words):
+    given = {"flux": 700.0, "n_transfers": 1000.0, "mjd": MJD, "exptime": 350.0} | change
+    with pytest.raises(TypeError, match=words):
+        correct_photometry(coefficients(), **given)
+
+
+@pytest.mark.parametrize(
+    ("sets", "change", "words"),
+    [
+        ([coefficients()], {"ctecorr": True}, "no coefficients of ngc104, FLC, 3 px"),
+        ([coefficients()], {"aperture": 5}, "FLT, 5 px"),
+        ([coefficients()], {"exptime": 30}, "short exposures"),
+        ([coefficients()], {"flashlvl": 12}, "post-flash 12"),
+        ([coefficients(), coefficients(12.0)], {}, "background is needed"),
+        ([coefficients(surface=replace(surface(), unit="flux"))], {}, "flux ratios"),
+        ([coefficients(), coefficients(filter="F606W")], {"background": 1.5}, "several filters"),
+    ],
+)
+def test_what_the_coefficients_do_not_have_is_one_line(sets, change, words):
+    given = {"flux": 700.0, "n_transfers": 1000.0, "mjd": MJD, "exptime": 350.0} | change
+    with pytest.raises(CoefficientError, match=words) as caught:
+        correct_photometry(sets, **given)
+    assert "\n" not in str(caught.value)
+
+
+# ---- Files -----------------------------------------------------------------------------------------------------------
+
+
+META = {
+    "target": "ngc104",
+    "filter": "F502N",
+    "exposure_length": "long (EXPTIME > 60 s)",
+    "flashlvl": "0 e-/px",
+    "ctecorr": "False (FLT)",
+    "aperture": "3 px",
+    "background": "1.50 e-/px (median)",
+    "epoch_mjd": "58400.000",
+}
+
+
+def test_a_file_is_read_back_as_it_was(tmp_path):
+    path = tmp_path / "x_mjd58400_coeffs.txt"
+    outputs.write_coefficients(surface(), path, META)
+    again = outputs.read_coefficients(path)
+    for name in ("coefficients", "covariance"):
+        np.testing.assert_allclose(getattr(again.surface, name), getattr(surface(), name), rtol=1e-11)
+    same = replace(again.surface, coefficients=None, covariance=None)
+    assert same == replace(surface(), coefficients=None, covariance=None)
+    assert replace(again, surface=None) == replace(coefficients(), surface=None, source=path.name)
+
+
+def test_of_a_folder_the_newest_file_of_each_set_counts(tmp_path):
+    for epoch in (57000, 58400, 56000):
+        old = replace(surface(), coefficients=SURFACE * (1 if epoch == 58400 else 9))
+        outputs.write_coefficients(old, tmp_path / f"x_mjd{epoch}_coeffs.txt", META | {"epoch_mjd": f"{epoch}.0"})
+    before, after, n = losing()
+    corrected = correct_photometry(tmp_path, flux=after, n_transfers=n, mjd=MJD, exptime=350.0)
+    np.testing.assert_allclose(corrected.value, before, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "1 2 3\n", "# unit: mag\n", "\0\1", "# unit: mag / 2051 px\n" + "0 0 1 1\n" * 9]
+)
+def test_a_file_that_is_none_is_one_line(tmp_path, text):
+    path = tmp_path / "x_coeffs.txt"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(CoefficientError, match="x_coeffs.txt") as caught:
+        outputs.read_coefficients(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_coefficients_is_one_line(tmp_path):
+    with pytest.raises(CoefficientError, match="no coefficient files"):
+        correct_photometry(tmp_path, flux=1.0, n_transfers=1.0, mjd=MJD, length="l")

@@ -1,0 +1,263 @@
+"""Anybody's photometry, corrected with published coefficients."""
+
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.time import Time
+
+from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, CorrectionFlag
+from wfc3_cte_monitor.surface import correct
+from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amplifier
+
+__all__ = ["correct_photometry", "find_coefficients"]
+
+_SATURATED = 370_000.0
+"""3-px flux of a star whose brightest pixel, with a sixth of its light, is full at 63,000 e- [e-]."""
+_LIKE_BACKGROUND = 1.4
+"""One background is as good as another that is not more often more or less than this, or differs by 1 e-/px."""
+_LEAST_BACKGROUND = 0.01
+"""Of a set whose measured background is nothing, or less: backgrounds are compared by their logarithms [e-/px]."""
+_DATE_MARGIN = 30.0
+"""Observations as close as this to an epoch are of it [days]."""
+
+
+def correct_photometry(
+    coefficients,
+    *,
+    flux=None,
+    mag=None,
+    zeropoint=None,
+    mjd,
+    y=None,
+    chip=None,
+    n_transfers=None,
+    exptime=None,
+    length=None,
+    background=None,
+    flashlvl=None,
+    ctecorr=False,
+    aperture=3,
+    target="ngc104",
+    saturated=False,
+):
+    """Undo the loss of charge on its way to the amplifier.
+
+    A star of magnitude m after n transfers had m - S n / 2051, where S is the loss of the whole chip at its date, flux
+    and background, from the coefficients of the monitor. Everything broadcasts.
+
+    Parameters
+    ----------
+    coefficients : path, `records.Coefficients`, or a sequence of these
+        A path is that of a coefficient file, or of a folder in which the newest file of each set is found. Of several
+        sets those of the target, exposure length, FLT or FLC and aperture are taken, and between their backgrounds the
+        loss is interpolated.
+    flux : array_like or `astropy.units.Quantity`, optional
+        Sky-subtracted fluxes in the aperture [e-].
+    mag : array_like or `astropy.units.Quantity`, optional
+        Or magnitudes. They need a zero point.
+    zeropoint : float, optional
+        Magnitude of a star of 1 e-/s in the aperture; with it `exptime`, in seconds, is needed.
+    mjd : array_like or `astropy.time.Time`
+        Date of the exposure [MJD].
+    y, chip : array_like, optional
+        1-based rows [px] and chips (1 or 2).
+    n_transfers : array_like, optional
+        Or the number of rows to the amplifier [px].
+    exptime : array_like or Quantity, optional
+        [s]; up to 60 s the coefficients of short exposures are taken, else those of long ones.
+    length : {'s', 'l'}, optional
+        Or which of these.
+    background : array_like or Quantity, optional
+        Sky + post-flash + dark that the charge met [e-/px].
+    flashlvl : float, optional
+        Or the post-flash level of the monitor to take [e-/px].
+    ctecorr : bool, optional
+        True for photometry of an FLC.
+    aperture : float, optional
+        Radius that the coefficients are of [px].
+    target : str, optional
+        Cluster that the coefficients are of, such as 'ngc6791' for a sparse field.
+    saturated : array_like of bool, optional
+        Stars that are known to be.
+
+    Returns
+    -------
+    corrected : `records.CorrectedPhotometry`
+        Corrected fluxes or magnitudes, correction, its standard error, and flags. Where there is no correction it is
+        NaN, and so is the value.
+
+    Raises
+    ------
+    CoefficientError
+        There are no coefficients for this, or they are of flux ratios, which correct nothing.
+    TypeError
+        Arguments are missing or contradict each other.
+    """
+    _one_of(flux=flux, mag=mag)
+    _one_of(exptime=exptime, length=length)
+    seconds = None if exptime is None else _plain(exptime, u.s)
+    electrons = _plain(flux, u.electron) if mag is None else _electrons(_magnitudes(mag), zeropoint, seconds)
+    stars = (
+        electrons,
+        _transfers(y, chip, n_transfers),
+        _plain(mjd, u.day),
+        _plain(background, u.electron / u.pix, u.electron),
+    )
+    is_long = np.asarray(length == "l" if seconds is None else seconds > SHORT_EXPTIME_MAX)
+    *stars, is_long, saturated = np.broadcast_arrays(*stars, is_long, saturated)
+    sets = _of_kind(find_coefficients(coefficients), target, ctecorr, aperture, flashlvl)
+    correction, error, flags = (
+        np.full(is_long.shape, np.nan),
+        np.full(is_long.shape, np.nan),
+        np.zeros(is_long.shape, int),
+    )
+    for wanted in np.unique(is_long):
+        chosen = _of_length(sets, "l" if wanted else "s", background is None)
+        here = is_long == wanted
+        correction[here], error[here], flags[here] = _corrected(chosen, *(values[here] for values in stars))
+    flags = flags | np.where(saturated, int(CorrectionFlag.SATURATED), 0)
+    return CorrectedPhotometry(_applied(correction, flux, mag), correction[()], error[()], flags[()])
+
+
+def find_coefficients(given):
+    """The coefficients that are given, read where they are files; of a folder the newest file of each set.
+
+    Parameters
+    ----------
+    given : path, `records.Coefficients`, or a sequence of these
+
+    Returns
+    -------
+    coefficients : list of `records.Coefficients`
+
+    Raises
+    ------
+    CoefficientError
+        There is none, or a file is no coefficient file.
+    """
+    several = given if isinstance(given, (list, tuple)) else [given]
+    return [one for item in several for one in ([item] if isinstance(item, Coefficients) else _read(Path(item)))]
+
+
+def _read(path):
+    if not path.is_dir():
+        return [outputs.read_coefficients(path)]
+    found = [outputs.read_coefficients(file) for file in sorted(path.rglob("*_coeffs.txt"))]
+    if not found:
+        raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt) in this folder")
+    newest = {_set_of(one): one for one in sorted(found, key=lambda one: one.epoch_mjd)}
+    return list(newest.values())
+
+
+def _set_of(one):
+    return one.target, one.filter, one.length, one.flashlvl, one.ctecorr, one.aperture
+
+
+def _one_of(**arguments):
+    given = [name for name, value in arguments.items() if value is not None]
+    if len(given) != 1:
+        raise TypeError(f"one of {' and '.join(arguments)} is needed, not {' and '.join(given) or 'none'}")
+
+
+def _plain(values, *units):
+    """Floats in the first of the units, any of which a Quantity may have; None and what is masked becomes NaN."""
+    if isinstance(values, Time):
+        return np.asarray(values.mjd, dtype=float)
+    if isinstance(values, u.Quantity):
+        unit = next((unit for unit in units if values.unit.is_equivalent(unit)), units[0])
+        values = values.to_value(unit)
+    return np.ma.filled(np.ma.asarray(np.nan if values is None else values, dtype=float), np.nan)
+
+
+def _magnitudes(mag):
+    """Magnitudes in whatever system the zero point is of."""
+    if isinstance(mag, u.Quantity) and not isinstance(mag.unit, u.MagUnit):
+        return _plain(mag, u.mag)
+    return _plain(getattr(mag, "value", mag))
+
+
+def _electrons(mag, zeropoint, seconds):
+    if zeropoint is None or seconds is None:
+        raise TypeError("magnitudes need zeropoint, of 1 e-/s, and exptime")
+    return seconds * 10 ** (-0.4 * (mag - zeropoint))
+
+
+def _transfers(y, chip, n_transfers):
+    if n_transfers is not None:
+        return _plain(n_transfers, u.pix)
+    if y is None or chip is None:
+        raise TypeError("y and chip, or n_transfers, are needed")
+    return rows_to_amplifier(_plain(y, u.pix), chip)
+
+
+def _of_kind(known, target, ctecorr, aperture, flashlvl):
+    sets = [one for one in known if one.ctecorr == ctecorr and np.isclose(one.aperture, aperture)]
+    sets = [one for one in sets if one.target == target and (flashlvl is None or np.isclose(one.flashlvl, flashlvl))]
+    if not sets:
+        kind = f"{target}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px"
+        flash = "" if flashlvl is None else f", post-flash {flashlvl:g} e-/px"
+        there = sorted({f"{one.target} {'FLC' if one.ctecorr else 'FLT'} {one.aperture:g} px" for one in known})
+        raise CoefficientError(f"no coefficients of {kind}{flash}; there are: {', '.join(there)}")
+    return sets
+
+
+def _of_length(sets, length, background_unknown):
+    """Those of an exposure length, in order of background."""
+    chosen = sorted((one for one in sets if one.length == length), key=lambda one: one.background)
+    kind = {"s": "short", "l": "long"}[length]
+    if not chosen:
+        raise CoefficientError(f"no coefficients of {kind} exposures among {', '.join(one.source for one in sets)}")
+    if len(chosen) > 1 and background_unknown:
+        levels = ", ".join(f"{one.flashlvl:g}" for one in chosen)
+        raise CoefficientError(f"several sets of {kind} exposures (post-flash {levels} e-/px): background is needed")
+    wrong = [one.source for one in chosen if one.surface.unit != "mag"]
+    if wrong:
+        raise CoefficientError(f"{wrong[0]}: of flux ratios, not magnitudes; make it with loss_unit = 'mag'")
+    if len({one.filter for one in chosen}) > 1:
+        raise CoefficientError(f"sets of several filters ({', '.join(one.source for one in chosen)}): give one's files")
+    return chosen
+
+
+def _corrected(sets, flux, n, mjd, background):
+    """Correction, error and flags of stars that share an exposure length."""
+    levels = [max(one.background, _LEAST_BACKGROUND) for one in sets]
+    surfaces = [one.surface for one in sets]
+    correction, error, f_mid = correct(surfaces, levels, flux, n, mjd, background)
+    finite = np.isfinite(correction) & np.isfinite(error)
+    on_chip = (n > 0.5) & (n < ROWS + 0.5)
+    flags = (
+        _where(~finite, CorrectionFlag.NOT_FINITE)
+        | _where(np.isfinite(n) & ~on_chip, CorrectionFlag.OFF_CHIP)
+        | _where(flux > _SATURATED, CorrectionFlag.SATURATED)
+        | _where(_outside(mjd - MJD_ZERO, [one.d_range for one in surfaces], _DATE_MARGIN), CorrectionFlag.DATE)
+        | _where(_outside(f_mid, [one.f_range for one in surfaces], 0.0), CorrectionFlag.FLUX)
+        | _where(_unlike(background, levels), CorrectionFlag.BACKGROUND)
+    )
+    good = finite & on_chip
+    return np.where(good, correction, np.nan), np.where(good, error, np.nan), flags
+
+
+def _where(condition, flag):
+    return np.where(condition, int(flag), 0)
+
+
+def _outside(values, ranges, margin):
+    """Whether values lie outside of what all ranges have in common."""
+    low, high = max(first for first, _ in ranges), min(last for _, last in ranges)
+    return (values < low - margin) | (values > high + margin)
+
+
+def _unlike(background, levels):
+    low, high = levels[0], levels[-1]
+    less = background < np.minimum(low / _LIKE_BACKGROUND, low - 1.0)
+    return less | (background > max(high * _LIKE_BACKGROUND, high + 1.0))
+
+
+def _applied(correction, flux, mag):
+    """What was given, corrected, with its unit."""
+    if mag is None:
+        return flux * 10 ** (0.4 * correction)
+    return mag - (correction * u.mag if isinstance(mag, u.Quantity) else correction)

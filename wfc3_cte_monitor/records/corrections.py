@@ -1,0 +1,64 @@
+"""The published coefficients of a set, and what became of photometry that they correct."""
+
+from dataclasses import dataclass
+from enum import IntFlag
+
+import numpy as np
+
+from wfc3_cte_monitor.records.fits import CteSurface
+
+__all__ = ["Coefficients", "CorrectionFlag", "CorrectedPhotometry"]
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What a coefficient file says: a surface, and what it was measured on."""
+
+    surface: CteSurface
+    target: str
+    filter: str
+    length: str
+    """'s' or 'l'."""
+    flashlvl: float
+    """Post-flash level [e-/px]."""
+    ctecorr: bool
+    """True for FLC."""
+    aperture: float
+    """Radius [px]."""
+    background: float
+    """Median of sky, post-flash and dark under the stars [e-/px]."""
+    epoch_mjd: float
+    """The surface is of all data up to this date [MJD]."""
+    source: str = ""
+    """Name of the file."""
+
+
+class CorrectionFlag(IntFlag):
+    """What is doubtful about a correction; 0 means nothing."""
+
+    DATE = 1
+    """Before the first or after the last epoch of the coefficients: extrapolated."""
+    FLUX = 2
+    """Fainter or brighter than the stars of the coefficients: the loss is that of the nearest of them."""
+    BACKGROUND = 4
+    """Less or more background than the coefficients know: the loss is that at the nearest they know."""
+    SATURATED = 8
+    """So bright, or marked by the caller, that the flux is not to be trusted."""
+    OFF_CHIP = 16
+    """No pixel of the chip: no correction."""
+    NOT_FINITE = 32
+    """The flux is not positive, or something that was given is not finite: no correction."""
+
+
+@dataclass(frozen=True)
+class CorrectedPhotometry:
+    """Photometry without the loss; arrays of the shape to which everything that was given broadcasts."""
+
+    value: np.ndarray
+    """Corrected fluxes [e-] or magnitudes, whichever were given, with their unit where they had one."""
+    correction: np.ndarray
+    """The magnitudes by which the stars were too faint: to be subtracted from a magnitude [mag]."""
+    correction_err: np.ndarray
+    """Its standard error, as the coefficients have it [mag]."""
+    flags: np.ndarray
+    """Bits of `CorrectionFlag`."""

@@ -1,0 +1,103 @@
+"""Fluxes corrected for what their charge lost on its way, for one or more surfaces of different backgrounds."""
+
+import numpy as np
+
+from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
+
+__all__ = ["correct"]
+
+_TERMS = 3
+
+
+def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
+    """The magnitudes by which stars are too faint.
+
+    The loss is S n / 2051 with S = S(d, f_mid), f_mid = log10 of the flux after half a chip of transfers, which is
+    f_mid = f + 0.4 S (n / 2051 - 1/2) of a star that has log flux f after n (METHOD section 7): in f_mid, of which S
+    has no higher power than the second, a quadratic equation. Outside of the fluxes that a surface was fitted to S is
+    that at the nearer end of them. Between surfaces S is interpolated linearly in the logarithm of the background.
+
+    Parameters
+    ----------
+    surfaces : sequence of `records.CteSurface`
+        In mag, shape (k,).
+    backgrounds : sequence of float
+        That they were measured at [e-/px], ascending, above 0; of no meaning for a single one.
+    flux : ndarray, shape (n,)
+        Measured [e-]; NaN and what is not positive gives NaN.
+    n_transfers : ndarray, shape (n,)
+        [px]
+    mjd : ndarray, shape (n,)
+    background : ndarray, shape (n,)
+        [e-/px]
+
+    Returns
+    -------
+    correction : ndarray, shape (n,)
+        To be subtracted from a magnitude [mag].
+    correction_err : ndarray, shape (n,)
+        Standard error that the covariances of the surfaces give [mag].
+    f_mid : ndarray, shape (n,)
+        log10 of the flux after half a chip of transfers [dex of e-].
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        f = np.where(flux > 0, np.log10(flux), np.nan)
+    part, powers = n_transfers / ROWS, _powers(mjd - MJD_ZERO)
+    of_f, f_range, mixture = _mixed(surfaces, backgrounds, background, powers)
+    gain = 0.4 * (part - 0.5)
+    f_mid = _solved(f, gain, of_f)
+    f_used = np.clip(f_mid, *f_range)
+    loss, slope = _value(of_f, f_used), _derivative(of_f, f_used)
+    outside = f_used != f_mid
+    f_mid = np.where(outside, f + gain * loss, f_mid)
+    # An error of S moves f_mid, too, and with it S.
+    response = 1 / (1 - np.where(outside, 0.0, gain * slope))
+    variance = _variance(surfaces, mixture, powers, f_used)
+    return loss * part, np.sqrt(variance) * np.abs(response * part), f_mid
+
+
+def _mixed(surfaces, backgrounds, background, powers):
+    """The surface of each star's date and background as powers of f, shape (3, n); its range of f; and the mixture.
+
+    The mixture is each surface's share.
+    """
+    shares = _shares(np.asarray(backgrounds, dtype=float), background)
+    of_f = sum(share * (surface.coefficients.T @ powers) for share, surface in zip(shares, surfaces, strict=True))
+    ends = np.array([surface.f_range for surface in surfaces])
+    return of_f, (ends[:, 0].max(), ends[:, 1].min()), shares
+
+
+def _powers(values):
+    """1, v, v^2, shape (3, n)."""
+    return np.stack([np.ones_like(values), values, values**2])
+
+
+def _shares(known, wanted):
+    """How much each known background counts at the wanted ones: hat functions of the logarithm, shape (k, n)."""
+    if len(known) == 1:
+        return (1.0,)
+    logs = np.log(known)
+    value = np.log(np.clip(wanted, known[0], known[-1]))
+    return [np.interp(value, logs, hat) for hat in np.eye(len(known))]
+
+
+def _solved(f, gain, of_f):
+    """The root of gain S(f_mid) + f - f_mid = 0 that becomes f where the gain vanishes."""
+    a, b, c = gain * of_f[2], gain * of_f[1] - 1, gain * of_f[0] + f
+    # Where there is none, far outside of the range, the vertex of the parabola: the end of the range is used there.
+    return -2 * c / (b - np.sqrt(np.maximum(b**2 - 4 * a * c, 0)))
+
+
+def _value(of_f, f):
+    return of_f[0] + f * (of_f[1] + f * of_f[2])
+
+
+def _derivative(of_f, f):
+    return of_f[1] + 2 * f * of_f[2]
+
+
+def _variance(surfaces, mixture, powers, f):
+    """Of S, as the covariances of the surfaces have it."""
+    row = (powers[:, None, :] * _powers(f)[None, :, :]).reshape(_TERMS**2, -1)
+    of_each = (np.einsum("in,in->n", surface.covariance @ row, row) for surface in surfaces)
+    return np.maximum(sum(share**2 * variance for share, variance in zip(mixture, of_each, strict=True)), 0)
