@@ -267,6 +267,7 @@ def visit(tmp_path_factory):
     return Visit(root, config, plan, clusters["ngc104"], root / "before", outcome)
 
 
+@pytest.mark.slow
 def test_a_visit_gets_its_masks(visit):
     assert visit.outcome.code == 0, visit.outcome.err
     assert visit.outcome.count("exposures masked") == 2
@@ -278,12 +279,14 @@ def test_a_visit_gets_its_masks(visit):
         assert header["NEXPOSE"] == 2 and "0 hit, 1 good" in str(header["HISTORY"])
 
 
+@pytest.mark.slow
 def test_masks_hold_the_rays_and_spare_stars_and_sky(visit):
     found, found_elsewhere, in_cores, in_sky = numbers_of(visit.root, visit.plan, visit.cluster, COLUMNS)
     assert min(found, found_elsewhere) >= MIN_FOUND
     assert in_cores < MAX_IN_CORES and in_sky < MAX_IN_SKY
 
 
+@pytest.mark.slow
 def test_the_sky_that_was_put_in_is_in_the_headers_of_both_files(visit):
     for one in visit.plan:
         for ctecorr in (False, True):
@@ -293,6 +296,7 @@ def test_the_sky_that_was_put_in_is_in_the_headers_of_both_files(visit):
                 assert sky == pytest.approx(sky_of(one), rel=0.05, abs=0.5)
 
 
+@pytest.mark.slow
 def test_exposures_are_otherwise_as_they_were(visit):
     for path in visit.exposures():
         with fits.open(path) as new, fits.open(visit.before / path.name) as old:
@@ -306,10 +310,12 @@ def test_exposures_are_otherwise_as_they_were(visit):
                 assert now.name != "DQ" or not (now.data & 4096).any()
 
 
+@pytest.mark.slow
 def test_nothing_stays_in_tempfiles(visit):
     assert not [path for path in (visit.root / "outputs" / "tempfiles").iterdir() if path.name != "README"]
 
 
+@pytest.mark.slow
 def test_the_list_of_masks_has_a_row_for_each_chip(visit):
     table = Table.read(visit.root / "outputs" / "crmasks" / "crmasks.txt", format="ascii.ecsv")
     expected = {(one.imagename(True), chip) for one in visit.plan for chip in (1, 2)}
@@ -355,6 +361,7 @@ def measured(visit, tmp_path_factory):
     return {answer: run_with(answer) for answer in "yn"}
 
 
+@pytest.mark.slow
 def test_fileinfo_names_the_mask_that_was_used(visit, measured):
     chips = {one.rootname: one.chip for one in visit.plan}
     rows = {answer: measured[answer][1] for answer in "yn"}
@@ -364,6 +371,7 @@ def test_fileinfo_names_the_mask_that_was_used(visit, measured):
         assert row["MDRIZSKY"] == pytest.approx(sky_of(visit.plan[0]), abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("radius", [3, 10])
 def test_a_star_that_a_mask_touches_is_flagged_and_no_other(visit, measured, radius):
     for one in visit.plan:
@@ -394,6 +402,7 @@ def nearest_hit(hit, x, y):
     return np.array([np.hypot(column + 1 - a, row + 1 - b).min() for a, b in zip(x, y, strict=True)])
 
 
+@pytest.mark.slow
 def test_no_light_is_altered_by_a_mask(measured):
     """The sums in the apertures are the same; the sky beside them leaves other pixels out."""
     for rootname, with_mask in measured["y"][0].items():
@@ -407,6 +416,7 @@ def test_no_light_is_altered_by_a_mask(measured):
         assert np.median(np.abs(d_flux[known])) < 0.5
 
 
+@pytest.mark.slow
 def test_a_mask_of_another_shape_is_one_line(visit, tmp_path):
     (tmp_path / "outputs" / "crmasks").mkdir(parents=True)
     name = crmask_name(visit.plan[0].rootname, 1)

@@ -175,6 +175,7 @@ def test_what_the_archive_delivers_is_wrong_by_pixels(archive):
         assert max(off_truth(archive / "archive" / f"{rootname}_flc.fits", archive).values()) > 1
 
 
+@pytest.mark.slow
 def test_short_and_long_early_and_late_are_aligned_in_flc_and_flt(four):
     place, outcome = four
     assert outcome.code == 0
@@ -185,6 +186,7 @@ def test_short_and_long_early_and_late_are_aligned_in_flc_and_flt(four):
     assert place.leftovers() == []
 
 
+@pytest.mark.slow
 def test_pictures_matches_headerlet_and_log_are_kept(four):
     place, _ = four
     names = {path.name for path in place.products.iterdir()}
@@ -195,6 +197,7 @@ def test_pictures_matches_headerlet_and_log_are_kept(four):
     assert "TweakReg" in (place.products / f"{SHORT}_flc_tweakreg.log").read_text()
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_for_each_flc_with_the_numbers_of_its_fit(four):
     place, outcome = four
     table = Table.read(place.products / "alignments.txt", format="ascii.ecsv")
@@ -210,6 +213,7 @@ def test_the_table_has_a_row_for_each_flc_with_the_numbers_of_its_fit(four):
 NEW_IN_PRIMARY = ("UPWCSVER", "PYWCSVER", "HISTORY", "COMMENT", "NEXTEND", "")
 
 
+@pytest.mark.slow
 def test_only_the_wcs_of_a_file_changes(four):
     place, _ = four
     for path in place.exposures():
@@ -613,6 +617,7 @@ def again(four, place, rootname):
             shutil.copyfile(path, place.newdata / path.name)
 
 
+@pytest.mark.slow
 def test_aligned_files_are_moved_on_without_tweakreg(four, place):
     again(four, place, SHORT)
     before = place.state()
@@ -623,6 +628,7 @@ def test_aligned_files_are_moved_on_without_tweakreg(four, place):
     assert list(place.products.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_flt_that_lost_its_solution_gets_it_again_from_the_flc_in_data(four, place):
     again(four, place, SHORT)
     place.align()

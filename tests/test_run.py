@@ -458,7 +458,6 @@ def test_only_y_and_n_are_answers(config, tmp_path, flag, answer):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--pr", "180", "--pl", "cte_time"], "--pl cte_time"),
         (["--pr", "11665"], "--pr 11665: not in program_list"),
         (["--pr", "newest"], "--pr newest"),
         (["--pr", "-1"], "--pr"),
