@@ -77,6 +77,11 @@ def test_rows_and_chips_are_transfers(chip, y):
     assert np.shape(one.value) == ()
 
 
+def test_a_chip_that_there_is_not_has_no_correction():
+    one = correct_photometry(coefficients(), flux=700.0, y=[900, 900], chip=[2, 3], mjd=MJD, exptime=350)
+    assert one.flags.tolist() == [0, CorrectionFlag.OFF_CHIP]
+
+
 def test_magnitudes_are_corrected_by_what_their_electrons_lost():
     before, after, n = losing()
     mag = 25.3 - 2.5 * np.log10(after / 350.0)

@@ -100,20 +100,13 @@ def correct_photometry(
     _one_of(exptime=exptime, length=length)
     seconds = None if exptime is None else _plain(exptime, u.s)
     electrons = _plain(flux, u.electron) if mag is None else _electrons(_magnitudes(mag), zeropoint, seconds)
-    stars = (
-        electrons,
-        _transfers(y, chip, n_transfers),
-        _plain(mjd, u.day),
-        _plain(background, u.electron / u.pix, u.electron),
-    )
+    sky = _plain(background, u.electron / u.pix, u.electron)
+    stars = (electrons, _transfers(y, chip, n_transfers), _plain(mjd, u.day), sky)
     is_long = np.asarray(length == "l" if seconds is None else seconds > SHORT_EXPTIME_MAX)
     *stars, is_long, saturated = np.broadcast_arrays(*stars, is_long, saturated)
     sets = _of_kind(find_coefficients(coefficients), target, ctecorr, aperture, flashlvl)
-    correction, error, flags = (
-        np.full(is_long.shape, np.nan),
-        np.full(is_long.shape, np.nan),
-        np.zeros(is_long.shape, int),
-    )
+    correction, error = (np.full(is_long.shape, np.nan) for _ in range(2))
+    flags = np.zeros(is_long.shape, dtype=int)
     for wanted in np.unique(is_long):
         chosen = _of_length(sets, "l" if wanted else "s", background is None)
         here = is_long == wanted
@@ -190,7 +183,7 @@ def _transfers(y, chip, n_transfers):
         return _plain(n_transfers, u.pix)
     if y is None or chip is None:
         raise TypeError("y and chip, or n_transfers, are needed")
-    return rows_to_amplifier(_plain(y, u.pix), chip)
+    return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain(y, u.pix), chip), -1.0)
 
 
 def _of_kind(known, target, ctecorr, aperture, flashlvl):
