@@ -200,13 +200,13 @@ def test_contradictions_are_refused(change, words):
 @pytest.mark.parametrize(
     ("sets", "change", "words"),
     [
-        ([coefficients()], {"ctecorr": True}, "no coefficients of ngc104, FLC, 3 px"),
+        ([coefficients()], {"ctecorr": True}, "no coefficients of ngc104, F502N, FLC, 3 px"),
         ([coefficients()], {"aperture": 5}, "FLT, 5 px"),
         ([coefficients()], {"exptime": 30}, "short exposures"),
         ([coefficients()], {"flashlvl": 12}, "post-flash 12"),
         ([coefficients(), coefficients(12.0)], {}, "background is needed"),
         ([coefficients(surface=replace(surface(), unit="flux"))], {}, "flux ratios"),
-        ([coefficients(), coefficients(filter="F606W")], {"background": 1.5}, "several filters"),
+        ([coefficients()], {"filter": "F606W"}, "F606W, FLT"),
     ],
 )
 def test_what_the_coefficients_do_not_have_is_one_line(sets, change, words):

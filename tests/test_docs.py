@@ -11,14 +11,14 @@ import pytest
 from test_correct import META, surface
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.commands import retrieve, run_uvis_external_cte, uvis_external_cte
+from wfc3_cte_monitor.commands import correct, retrieve, run_uvis_external_cte, uvis_external_cte
 from wfc3_cte_monitor.outputs import write_coefficients
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
-SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|database|retrieve|simulate|photom_tests)[^`\n|]*"
+SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|database|retrieve|correct |simulate|photom_tests)[^`\n|]*"
 NEW_EPOCH = README.split("## A new epoch")[1].split("\n## ")[0]
 
 
@@ -27,7 +27,9 @@ def commands(text):
     return sorted({line.split("  ")[0].strip() for line in re.findall(SHOWN, text) if "..." not in line})
 
 
-@pytest.mark.parametrize("line", commands(README + run_uvis_external_cte.parser().epilog + retrieve.EXAMPLES))
+@pytest.mark.parametrize(
+    "line", commands(README + run_uvis_external_cte.parser().epilog + retrieve.EXAMPLES + correct.EXAMPLES)
+)
 def test_every_command_shown_is_understood(line):
     program, *arguments = shlex.split(line)
     if "--help" in arguments:

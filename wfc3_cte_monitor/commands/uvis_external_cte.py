@@ -7,7 +7,16 @@ from pathlib import Path
 from tqdm import tqdm
 
 from wfc3_cte_monitor import __version__, simulate
-from wfc3_cte_monitor.commands import check_newdata, database, photom_tests, preparation, retrieve, same_chip, setup
+from wfc3_cte_monitor.commands import (
+    check_newdata,
+    correct,
+    database,
+    photom_tests,
+    preparation,
+    retrieve,
+    same_chip,
+    setup,
+)
 from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
@@ -28,6 +37,7 @@ def parser():
     preparation.add_parsers(commands)
     photom_tests.add_parser(commands)
     same_chip.add_parser(commands)
+    correct.add_parser(commands)
     _add_simulate(commands)
     return p
 

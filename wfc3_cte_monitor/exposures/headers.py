@@ -9,7 +9,7 @@ from wfc3_cte_monitor.exposures.files import has_value, number, opened, text
 from wfc3_cte_monitor.exposures.rules import chip_of_field, rejection
 from wfc3_cte_monitor.records import Exposure, Rejection
 
-__all__ = ["read_exposure"]
+__all__ = ["read_exposure", "read_times"]
 
 _KEPT_TEXTS = ("CHINJECT", "FLASHCUR", "SHUTRPOS", "CAL_VER", "PCTETAB")
 _KEPT_NUMBERS = ("FLASHDUR",)
@@ -50,6 +50,23 @@ def read_exposure(path, legal, same_chip=False):
     if same_chip:
         exposure = replace(exposure, chip=None)
     return Rejection(path, *reason, exposure) if reason else exposure
+
+
+def read_times(path):
+    """Start [MJD] and exposure time [s] of a UVIS exposure, whether or not it is one of the monitor.
+
+    Parameters
+    ----------
+    path : `pathlib.Path`
+
+    Raises
+    ------
+    UnusableExposureError
+        The file is damaged, is not a WFC3/UVIS exposure, lacks a keyword or holds an impossible value.
+    """
+    with opened(path) as hdus:
+        header = hdus[0].header
+        return number(header, "EXPSTART", _EXPSTART_RANGE), number(header, "EXPTIME", _EXPTIME_RANGE)
 
 
 def _exposure(path, primary, keywords):

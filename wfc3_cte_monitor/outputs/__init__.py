@@ -12,6 +12,7 @@ from wfc3_cte_monitor.outputs.names import (
     set_folder,
 )
 from wfc3_cte_monitor.outputs.results import MOST_RECENT, NewestResults, complete, copy_tree, newest_results, publish
+from wfc3_cte_monitor.outputs.star_lists import StarList, read_star_list, write_star_list
 from wfc3_cte_monitor.outputs.tables import (
     alignment_table,
     catalog_table,
@@ -51,4 +52,7 @@ __all__ = [
     "update_table",
     "write_coefficients",
     "read_coefficients",
+    "StarList",
+    "read_star_list",
+    "write_star_list",
 ]

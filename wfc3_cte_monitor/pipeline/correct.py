@@ -12,7 +12,7 @@ from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, Correcti
 from wfc3_cte_monitor.surface import correct
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amplifier
 
-__all__ = ["correct_photometry", "find_coefficients"]
+__all__ = ["correct_photometry", "coefficients_for", "find_coefficients"]
 
 _SATURATED = 370_000.0
 """3-px flux of a star whose brightest pixel, with a sixth of its light, is full at 63,000 e- [e-]."""
@@ -41,6 +41,7 @@ def correct_photometry(
     ctecorr=False,
     aperture=3,
     target="ngc104",
+    filter="F502N",
     saturated=False,
 ):
     """Undo the loss of charge on its way to the amplifier.
@@ -80,6 +81,8 @@ def correct_photometry(
         Radius that the coefficients are of [px].
     target : str, optional
         Cluster that the coefficients are of, such as 'ngc6791' for a sparse field.
+    filter : str, optional
+        That the coefficients are of; charge does not know through which filter it came.
     saturated : array_like of bool, optional
         Stars that are known to be.
 
@@ -104,7 +107,7 @@ def correct_photometry(
     stars = (electrons, _transfers(y, chip, n_transfers), _plain(mjd, u.day), sky)
     is_long = np.asarray(length == "l" if seconds is None else seconds > SHORT_EXPTIME_MAX)
     *stars, is_long, saturated = np.broadcast_arrays(*stars, is_long, saturated)
-    sets = _of_kind(find_coefficients(coefficients), target, ctecorr, aperture, flashlvl)
+    sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl)
     correction, error = (np.full(is_long.shape, np.nan) for _ in range(2))
     flags = np.zeros(is_long.shape, dtype=int)
     for wanted in np.unique(is_long):
@@ -186,13 +189,21 @@ def _transfers(y, chip, n_transfers):
     return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain(y, u.pix), chip), -1.0)
 
 
-def _of_kind(known, target, ctecorr, aperture, flashlvl):
+def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aperture=3, flashlvl=None):
+    """Those of the coefficients that are of a kind, with arguments as `correct_photometry` has them.
+
+    Raises
+    ------
+    CoefficientError
+        There are none.
+    """
     sets = [one for one in known if one.ctecorr == ctecorr and np.isclose(one.aperture, aperture)]
-    sets = [one for one in sets if one.target == target and (flashlvl is None or np.isclose(one.flashlvl, flashlvl))]
+    sets = [one for one in sets if (one.target, one.filter) == (target, filter)]
+    sets = [one for one in sets if flashlvl is None or np.isclose(one.flashlvl, flashlvl)]
     if not sets:
-        kind = f"{target}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px"
+        kind = f"{target}, {filter}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px"
         flash = "" if flashlvl is None else f", post-flash {flashlvl:g} e-/px"
-        there = sorted({f"{one.target} {'FLC' if one.ctecorr else 'FLT'} {one.aperture:g} px" for one in known})
+        there = sorted({f"{o.target} {o.filter} {'FLC' if o.ctecorr else 'FLT'} {o.aperture:g} px" for o in known})
         raise CoefficientError(f"no coefficients of {kind}{flash}; there are: {', '.join(there)}")
     return sets
 
@@ -209,8 +220,6 @@ def _of_length(sets, length, background_unknown):
     wrong = [one.source for one in chosen if one.surface.unit != "mag"]
     if wrong:
         raise CoefficientError(f"{wrong[0]}: of flux ratios, not magnitudes; make it with loss_unit = 'mag'")
-    if len({one.filter for one in chosen}) > 1:
-        raise CoefficientError(f"sets of several filters ({', '.join(one.source for one in chosen)}): give one's files")
     return chosen
 
 

@@ -1,0 +1,150 @@
+"""``uvis_external_cte correct``: a list of stars without the loss, or the answer to one question."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from wfc3_cte_monitor.commands.common import add_config, load_settings, yes_no
+from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.outputs import MOST_RECENT, read_star_list, write_star_list
+from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficients
+from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list, exposure_facts
+from wfc3_cte_monitor.records import CorrectionFlag
+
+__all__ = ["add_parser", "EXAMPLES"]
+
+EXAMPLES = """\
+examples:
+  stars of an FLT:     uvis_external_cte correct in.ecsv -o out.ecsv --image ibxx01aaq_flt.fits --chip 2 --background 9
+  other coefficients:  uvis_external_cte correct in.csv -o out.csv --coeffs some/ --mjd 57800 --exptime 30
+  one question:        uvis_external_cte correct --what-if --mjd 57800 --flux 700 --background 14 --y 1800 --chip 2
+  planning:            uvis_external_cte correct --plan --mjd 61000 --flux 700
+"""
+
+_PLANNED = (1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0, 30.0, 40.0, 60.0, 90.0, 120.0)
+"""Backgrounds of a plan [e-/px]."""
+
+
+def add_parser(commands):
+    """Add the command to the tool box."""
+    p = commands.add_parser(
+        "correct",
+        help="correct a list of stars for the loss",
+        description="Correct a list of stars (FITS, ECSV, CSV, DAOPHOT or other text) with the monitor's coefficients: "
+        "the same format comes out, with columns flux_cte or mag_cte, cte_correction, cte_correction_err, cte_flags. "
+        "What it was corrected with stands in it, or, where the format has no place for it, in OUT_provenance.txt.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("catalog", nargs="?", type=Path, metavar="CATALOG", help="the list of stars")
+    p.add_argument("-o", "--output", type=Path, metavar="OUT", help="where the corrected list goes")
+    what = p.add_mutually_exclusive_group()
+    what.add_argument("--what-if", action="store_true", help="answer for one star: --flux, --y and --chip")
+    what.add_argument("--plan", action="store_true", help="the loss far from the amplifier against the background")
+    p.add_argument(
+        "--coeffs",
+        type=Path,
+        metavar="PATH",
+        help="a coefficient file, or a folder of them (default: the newest results of the configuration)",
+    )
+    p.add_argument("--image", type=Path, metavar="FITS", help="the exposure: date, exposure time, FLT or FLC")
+    p.add_argument("--mjd", type=float, help="or its date [MJD]")
+    p.add_argument("--exptime", type=float, help="and exposure time [s] (--what-if, --plan: default 350)")
+    p.add_argument("--flc", type=yes_no, metavar="y|n", help="whether it is an FLC (default: what --image is, else n)")
+    p.add_argument("--background", type=float, help="sky + post-flash + dark [e-/px]")
+    p.add_argument("--flashlvl", type=float, help="or the post-flash level of the monitor to take [e-/px]")
+    p.add_argument("--chip", type=int, choices=(1, 2), help="where the list has no column of chips")
+    p.add_argument("--zeropoint", type=float, help="magnitude of 1 e-/s, for a list of magnitudes")
+    p.add_argument("--aperture", type=float, help="radius of the coefficients [px] (default 3)")
+    p.add_argument("--target", help="cluster of the coefficients (default ngc104)")
+    p.add_argument("--filter", help="filter of the coefficients (default F502N)")
+    p.add_argument("--y", metavar="COLUMN|ROW", help="column of the rows (default: guessed); with --what-if the row")
+    p.add_argument(
+        "--flux", metavar="COLUMN|FLUX", help="column of the fluxes; with --what-if and --plan the flux [e-]"
+    )
+    p.add_argument("--mag", metavar="COLUMN", help="column of the magnitudes")
+    p.add_argument("--chip-column", metavar="COLUMN", help="column of the chips")
+    add_config(p)
+    p.set_defaults(run=_run)
+
+
+def _run(args):
+    coefficients = find_coefficients(args.coeffs) if args.coeffs else _newest(load_settings(args))
+    if args.what_if or args.plan:
+        return (_what_if if args.what_if else _plan)(args, coefficients)
+    if not args.catalog or not args.output:
+        raise ConfigurationError("CATALOG and -o OUT are needed, or --what-if, or --plan")
+    stars = read_star_list(args.catalog)
+    given = {"y": args.y, "chip": args.chip_column, "flux": args.flux, "mag": args.mag}
+    columns = columns_of(stars.table.colnames, given)
+    facts = _facts(args)
+    if "mjd" not in facts or "exptime" not in facts:
+        raise ConfigurationError("the date and exposure time: --image FITS, or --mjd and --exptime")
+    added, provenance = correct_list(stars, columns, coefficients, **facts)
+    write_star_list(stars, added, args.output, provenance)
+    for name, text in provenance.items():
+        print(f"{name}: {text}")
+    _count(added["cte_flags"])
+    print(f"{args.output}: {len(added['cte_flags'])} stars")
+    return 0
+
+
+def _newest(settings):
+    folders = sorted(settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/cte_vs_logflux"))
+    if not folders:
+        raise ConfigurationError(
+            f"{settings.path_to_finalresults}: no results there yet; name coefficients with --coeffs"
+        )
+    return [one for folder in folders for one in find_coefficients(folder)]
+
+
+def _facts(args):
+    """What is known of the exposure: of its header first, and then what was given."""
+    facts = exposure_facts(args.image) if args.image else {}
+    names = ("mjd", "exptime", "background", "flashlvl", "chip", "zeropoint", "aperture", "target", "filter")
+    facts |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return facts if args.flc is None else facts | {"ctecorr": args.flc}
+
+
+def _count(flags):
+    for flag in CorrectionFlag:
+        number = np.count_nonzero(flags & flag)
+        if number:
+            print(f"{number:7d} flagged {int(flag):2d}: {flag.name.lower().replace('_', ' ')}")
+
+
+def _number(args, name):
+    try:
+        return float(getattr(args, name))
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"--{name}: a number is needed, not {getattr(args, name)}") from None
+
+
+def _what_if(args, coefficients):
+    facts = {"exptime": 350.0} | _facts(args)
+    facts.pop("zeropoint", None)
+    if "mjd" not in facts or "chip" not in facts:
+        raise ConfigurationError("--what-if needs --mjd, --flux, --y and --chip")
+    flux, y = _number(args, "flux"), _number(args, "y")
+    one = correct_photometry(coefficients, flux=flux, y=y, **facts)
+    print(f"correction  {one.correction:.4f} +- {one.correction_err:.4f} mag, to be subtracted from the magnitude")
+    print(f"flux        {flux:g} e- measured, {one.value:.1f} e- corrected")
+    _count(np.array([one.flags]))
+    return 0
+
+
+def _plan(args, coefficients):
+    facts = {"exptime": 350.0} | _facts(args)
+    for name in ("zeropoint", "background", "chip", "flashlvl"):
+        facts.pop(name, None)
+    if "mjd" not in facts:
+        raise ConfigurationError("--plan needs --mjd and --flux")
+    flux, background = _number(args, "flux"), np.array(_PLANNED)
+    plan = correct_photometry(coefficients, flux=flux, n_transfers=2051.0, background=background, **facts)
+    print(f"expected loss of a star of {flux:g} e- as far from the amplifier as can be, MJD {facts['mjd']:g}")
+    print("background [e-/px]   loss [mag]   standard error   flags")
+    for values in zip(background, plan.correction, plan.correction_err, plan.flags, strict=True):
+        print("{:18g} {:12.3f} {:16.3f} {:7d}".format(*values))
+    _count(plan.flags)
+    return 0
