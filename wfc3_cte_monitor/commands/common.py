@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from wfc3_cte_monitor.errors import MonitorError
+from wfc3_cte_monitor.errors import ConfigurationError, MonitorError
+from wfc3_cte_monitor.outputs import MOST_RECENT
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
 
 __all__ = [
@@ -76,6 +77,20 @@ def add_engine(parser, meaning="the database of IRAF's photometry, whose name en
         metavar="y|n",
         help=meaning,
     )
+
+
+def newest_coefficients(settings):
+    """The folders in which the newest results have their coefficients.
+
+    Raises
+    ------
+    ConfigurationError
+        There are none yet.
+    """
+    folders = sorted(settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/cte_vs_logflux"))
+    if not folders:
+        raise ConfigurationError(f"{settings.path_to_finalresults}: no results there yet; or name some with --coeffs")
+    return folders
 
 
 def load_settings(args):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, yes_no
+from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients, yes_no
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.outputs import MOST_RECENT, read_star_list, write_star_list
+from wfc3_cte_monitor.outputs import read_star_list, write_star_list
 from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficients
 from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list, exposure_facts
 from wfc3_cte_monitor.records import CorrectionFlag
@@ -70,7 +70,7 @@ def add_parser(commands):
 
 
 def _run(args):
-    coefficients = find_coefficients(args.coeffs) if args.coeffs else _newest(load_settings(args))
+    coefficients = find_coefficients(args.coeffs or newest_coefficients(load_settings(args)))
     if args.what_if or args.plan:
         return (_what_if if args.what_if else _plan)(args, coefficients)
     if not args.catalog or not args.output:
@@ -88,15 +88,6 @@ def _run(args):
     _count(added["cte_flags"])
     print(f"{args.output}: {len(added['cte_flags'])} stars")
     return 0
-
-
-def _newest(settings):
-    folders = sorted(settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/cte_vs_logflux"))
-    if not folders:
-        raise ConfigurationError(
-            f"{settings.path_to_finalresults}: no results there yet; name coefficients with --coeffs"
-        )
-    return [one for folder in folders for one in find_coefficients(folder)]
 
 
 def _facts(args):

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from wfc3_cte_monitor import __version__, simulate
 from wfc3_cte_monitor.commands import (
     check_newdata,
+    coefficients,
     correct,
     database,
     photom_tests,
@@ -38,6 +39,7 @@ def parser():
     photom_tests.add_parser(commands)
     same_chip.add_parser(commands)
     correct.add_parser(commands)
+    coefficients.add_parser(commands)
     _add_simulate(commands)
     return p
 

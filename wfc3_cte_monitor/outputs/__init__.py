@@ -1,5 +1,6 @@
 """Folder and file names of the output tree, and the files in it."""
 
+from wfc3_cte_monitor.outputs.coefficient_table import FORMATS, coefficient_table, table_text
 from wfc3_cte_monitor.outputs.coefficients import read_coefficients, write_coefficients
 from wfc3_cte_monitor.outputs.files import FOLDERS, make_folder, replace_file, sweep, unique_path, write_table
 from wfc3_cte_monitor.outputs.names import (
@@ -52,6 +53,9 @@ __all__ = [
     "update_table",
     "write_coefficients",
     "read_coefficients",
+    "FORMATS",
+    "coefficient_table",
+    "table_text",
     "StarList",
     "read_star_list",
     "write_star_list",

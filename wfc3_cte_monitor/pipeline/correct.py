@@ -12,7 +12,13 @@ from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, Correcti
 from wfc3_cte_monitor.surface import correct
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amplifier
 
-__all__ = ["correct_photometry", "coefficients_for", "find_coefficients"]
+__all__ = [
+    "correct_photometry",
+    "all_coefficients",
+    "coefficients_for",
+    "find_coefficients",
+    "newest_of_each_set",
+]
 
 _SATURATED = 370_000.0
 """3-px flux of a star whose brightest pixel, with a sixth of its light, is full at 63,000 e- [e-]."""
@@ -135,17 +141,49 @@ def find_coefficients(given):
         There is none, or a file is no coefficient file.
     """
     several = given if isinstance(given, (list, tuple)) else [given]
-    return [one for item in several for one in ([item] if isinstance(item, Coefficients) else _read(Path(item)))]
+    return [one for item in several for one in ([item] if isinstance(item, Coefficients) else _newest(Path(item)))]
 
 
-def _read(path):
+def _newest(path):
+    return newest_of_each_set(all_coefficients([path]))
+
+
+def all_coefficients(paths):
+    """The coefficients of files, and of all files in folders, of whatever epoch.
+
+    Parameters
+    ----------
+    paths : iterable of `pathlib.Path`
+
+    Returns
+    -------
+    coefficients : list of `records.Coefficients`
+
+    Raises
+    ------
+    CoefficientError
+        There is none, or a file is no coefficient file.
+    """
+    return [outputs.read_coefficients(file) for path in paths for file in _files(path)]
+
+
+def _files(path):
     if not path.is_dir():
-        return [outputs.read_coefficients(path)]
-    found = [outputs.read_coefficients(file) for file in sorted(path.rglob("*_coeffs.txt"))]
+        return [path]
+    found = sorted(path.rglob("*_coeffs.txt"))
     if not found:
         raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt) in this folder")
-    newest = {_set_of(one): one for one in sorted(found, key=lambda one: one.epoch_mjd)}
-    return list(newest.values())
+    return found
+
+
+def newest_of_each_set(coefficients):
+    """Those of the last epoch of each set.
+
+    Parameters
+    ----------
+    coefficients : iterable of `records.Coefficients`
+    """
+    return list({_set_of(one): one for one in sorted(coefficients, key=lambda one: one.epoch_mjd)}.values())
 
 
 def _set_of(one):
