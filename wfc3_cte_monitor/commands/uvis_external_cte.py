@@ -10,6 +10,7 @@ from wfc3_cte_monitor import __version__, simulate
 from wfc3_cte_monitor.commands import (
     check_newdata,
     coefficients,
+    compare,
     correct,
     database,
     photom_tests,
@@ -40,6 +41,7 @@ def parser():
     same_chip.add_parser(commands)
     correct.add_parser(commands)
     coefficients.add_parser(commands)
+    compare.add_parser(commands)
     _add_simulate(commands)
     return p
 

@@ -5,6 +5,7 @@ A figure does not query, fit, or name a file, and it never goes through pyplot: 
 and its function never compete for one name.
 """
 
+from wfc3_cte_monitor.plots.comparison import plot_comparison
 from wfc3_cte_monitor.plots.cte_logflux import plot_cte_logflux
 from wfc3_cte_monitor.plots.cte_time import plot_cte_time
 from wfc3_cte_monitor.plots.diagnostic import plot_diagnostic
@@ -13,6 +14,7 @@ from wfc3_cte_monitor.plots.ratio_ypos import plot_ratio_ypos
 from wfc3_cte_monitor.plots.same_chip import plot_same_chip_expt, plot_same_chip_logflux
 
 __all__ = [
+    "plot_comparison",
     "plot_cte_logflux",
     "plot_cte_time",
     "plot_diagnostic",
