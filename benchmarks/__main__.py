@@ -39,11 +39,12 @@ def main():
     parser.add_argument("--repeats", type=int, default=5, help="timings of each step (default 5)")
     parser.add_argument("--growth", type=int, nargs="*", default=[1000, 5000, 20_000, 50_000], help="numbers of stars")
     parser.add_argument("--exposures", type=int, nargs=2, default=[8, 32], help="of two archives (default 8 32)")
+    parser.add_argument("--columns", type=int, default=512, help="of their exposures (default 512)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, catalog = full_frame(Path(folder), args.stars)
         rows = [compare(*step, args.repeats) for step in steps(path, catalog, Path(folder))]
-        rows += archive.rows(Path(folder) / "archive", args.exposures)
+        rows += archive.rows(Path(folder) / "archive", args.exposures, args.columns)
         rows += figures.rows(Path(folder) / "figures")
         print(f"full-frame chip, {args.stars} stars, medians of {args.repeats}; whole archives and figures once\n")
         print(f"{'step':34s} {'seconds':>9s}   {'floor or peer':42s} {'seconds':>9s} {'ratio':>7s}")

@@ -17,13 +17,10 @@ from wfc3_cte_monitor.settings import read_settings
 
 __all__ = ["rows", "worker_memory"]
 
-COLUMNS = 512
-
-
-def rows(folder, numbers):
+def rows(folder, numbers, columns):
     """(name, seconds, name of the peer, seconds of the peer) of runs over archives of two sizes."""
     few, many = numbers
-    small, large = (make(folder / str(number), number) for number in numbers)
+    small, large = (make(folder / str(number), number, columns) for number in numbers)
     one, two = run(small, 1), run(small, 2)
     again = run(small, 2, again=True)
     grown = run(large, 2)
@@ -34,11 +31,14 @@ def rows(folder, numbers):
     ]
 
 
-def make(folder, n_exposures):
+def make(folder, n_exposures, columns):
     """The configuration of an archive of narrow frames."""
-    plan = simulate.default_plan(n_epochs=10, targets=("ngc104",), lengths=("l",), flashlvls=(0.0, 12.0))
-    wanted = [exposure for exposure in plan if len(exposure.variants) == 2][: n_exposures // 2]
-    simulate.simulate_observatory(folder, wanted, n_columns=COLUMNS, jobs=2)
+    flashes = (0.0, 6.0, 12.0, 18.0, 24.0, 33.0)
+    plan = simulate.default_plan(n_epochs=None, targets=("ngc104",), lengths=("l",), flashlvls=flashes)
+    # Pairs of all dates alike: an exposure of the large archive is like one of the small.
+    pairs = [plan[k : k + 2] for k in range(0, len(plan), 2)]
+    chosen = np.linspace(0, len(pairs) - 1, n_exposures // 4).round().astype(int)
+    simulate.simulate_observatory(folder, [one for k in chosen for one in pairs[k]], n_columns=columns, jobs=2)
     return set_up(default_answers(folder))
 
 
