@@ -17,6 +17,7 @@ from wfc3_cte_monitor.settings import read_settings
 
 __all__ = ["rows", "worker_memory"]
 
+
 def rows(folder, numbers, columns):
     """(name, seconds, name of the peer, seconds of the peer) of runs over archives of two sizes."""
     few, many = numbers

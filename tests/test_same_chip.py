@@ -231,6 +231,12 @@ def test_the_figures_alone_by_their_own_command(root, finished):
     assert outcome.count("figures") == 2 * 3 * 3
 
 
+def test_without_its_cluster_there_is_no_same_chip_set(make_config):
+    outcome = run(make_config(target_list=["ngc104"]), "--pr", "180")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "--pr 180: ngc6583 is not in target_list" in outcome.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

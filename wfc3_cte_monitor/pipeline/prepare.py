@@ -10,7 +10,7 @@ from wfc3_cte_monitor.exposures import find_files, read_exposure
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Rejection
-from wfc3_cte_monitor.uvis import visit_of
+from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET, visit_of
 
 __all__ = ["SAME_CHIP", "choose_programs", "of_visits", "select_exposures"]
 
@@ -45,6 +45,8 @@ def choose_programs(wanted, settings):
         raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
     if wanted.isdecimal() and wanted != SAME_CHIP and int(wanted) not in settings.program_list:
         raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")
+    if wanted == SAME_CHIP and SAME_CHIP_TARGET not in settings.target_list:
+        raise ConfigurationError(f"--pr {SAME_CHIP}: {SAME_CHIP_TARGET} is not in target_list")
     if not settings.path_to_data.is_dir():
         raise ConfigurationError(f"path_to_data: no such folder {settings.path_to_data}")
     if wanted == SAME_CHIP:
