@@ -76,6 +76,10 @@ bad_dq_bits = 1 | 2 | 4 | 8 | 128 | 512 | 1024
 # What `--dq NAME` takes in their place, to see what the masking does: each into a database and folders of its own.
 dq_choices = {"none": 0, "bad": bad_dq_bits, "hot": bad_dq_bits | 16, "warm": bad_dq_bits | 16 | 64}
 
+# Background up to which observers are told to post-flash [e-/px]; figures mark it. 12 in the monitor's guide, 20 in the
+# instrument handbooks since 2020.
+recommended_background = 12
+
 # The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
 mast_server = None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from running import run_tool
-from test_correct import META, coefficients, surface
+from test_correct import coefficients
 
 from wfc3_cte_monitor.outputs import coefficient_table, table_text, write_coefficients
 from wfc3_cte_monitor.surface import predict
@@ -17,11 +17,11 @@ def folder(tmp_path_factory):
     """Two epochs of FLT, one of FLC with post-flash."""
     folder = tmp_path_factory.mktemp("coefficients")
     for name, flash, changes in (
-        ("a", 0.0, {"epoch_mjd": "57000.4"}),
-        ("b", 0.0, {"epoch_mjd": "58400.0"}),
-        ("c", 12.0, {"ctecorr": "True (FLC)", "flashlvl": "12 e-/px"}),
+        ("a", 0.0, {"epoch_mjd": 57000.4}),
+        ("b", 0.0, {}),
+        ("c", 12.0, {"ctecorr": True}),
     ):
-        write_coefficients(surface(flash), folder / f"{name}_coeffs.txt", META | changes)
+        write_coefficients(coefficients(flash, **changes), folder / f"{name}_coeffs.txt")
     return folder
 
 
@@ -62,14 +62,14 @@ def test_the_numbers_of_the_table_give_the_loss_again():
     cells = [cell.strip() for cell in text.strip("|").split("|")][2:]
     values = [re.fullmatch(r"\((\S+) ± \S+\)e(\S+)", cell).groups() for cell in cells]
     c = np.array([float(value) * 10 ** float(power) for value, power in values]).reshape(3, 3)
-    loss, error = predict(surface(), 57000.0, 3.0)
+    loss, error = predict(coefficients().surface, 57000.0, 3.0)
     assert np.polynomial.polynomial.polyval2d(1600.0, 3.0, c) == pytest.approx(loss, abs=0.1 * error)
 
 
 def test_ecsv_has_every_digit(folder, tmp_path):
     assert "2 sets" in printed(folder, "--format", "ecsv", "-o", tmp_path / "t.ecsv")
     table = Table.read(tmp_path / "t.ecsv")
-    assert table["c11"][0] == pytest.approx(surface().coefficients[1, 1], rel=1e-11)
+    assert table["c11"][0] == pytest.approx(coefficients().surface.coefficients[1, 1], rel=1e-11)
     assert list(table["kind"]) == ["FLT", "FLC"]
 
 

@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.table import Table
 from astropy.time import Time
 
 from wfc3_cte_monitor import correct_photometry, outputs
 from wfc3_cte_monitor.errors import CoefficientError
-from wfc3_cte_monitor.records import Coefficients, CorrectionFlag, CteSurface
+from wfc3_cte_monitor.records import BackgroundSurface, Coefficients, CorrectionFlag, CteSurface
 from wfc3_cte_monitor.simulate.loss import SURFACE, loss_factor, remaining
 from wfc3_cte_monitor.surface import correct, fit_surface
+from wfc3_cte_monitor.uvis import ROWS
 
 MJD = 57000.0
 BACKGROUNDS = {0.0: 1.5, 12.0: 13.5}
@@ -33,12 +35,11 @@ def surface(flashlvl=0.0, ctecorr=False):
 
 
 def coefficients(flashlvl=0.0, length="l", **changes):
-    return replace(
-        Coefficients(
-            surface(flashlvl), "ngc104", "F502N", length, flashlvl, False, 3.0, BACKGROUNDS[flashlvl], 58400.0, "a.txt"
-        ),
-        **changes,
+    background = BACKGROUNDS[flashlvl]
+    one = Coefficients(
+        surface(flashlvl), "ngc104", "F502N", length, flashlvl, False, 3.0, background, 58400.0, "a.txt", software="it"
     )
+    return replace(one, **changes)
 
 
 def losing(n=1000, mjd=MJD):
@@ -219,36 +220,102 @@ def test_what_the_coefficients_do_not_have_is_one_line(sets, change, words):
 # ---- Files -----------------------------------------------------------------------------------------------------------
 
 
-META = {
-    "target": "ngc104",
-    "filter": "F502N",
-    "exposure_length": "long (EXPTIME > 60 s)",
-    "flashlvl": "0 e-/px",
-    "ctecorr": "False (FLT)",
-    "aperture": "3 px",
-    "background": "1.50 e-/px (median)",
-    "epoch_mjd": "58400.000",
-}
+@pytest.mark.parametrize("suffix", [".txt", ".ecsv"])
+def test_a_file_is_read_back_as_it_was(tmp_path, suffix):
+    path, said = tmp_path / f"x_mjd58400_coeffs{suffix}", coefficients(programs=(11924, 14541), software="it 1.0")
+    write = outputs.write_coefficients if suffix == ".txt" else outputs.publish_coefficients
+    write(said, path)
+    check_the_same(outputs.read_coefficients(path), replace(said, source=path.name))
 
 
-def test_a_file_is_read_back_as_it_was(tmp_path):
-    path = tmp_path / "x_mjd58400_coeffs.txt"
-    outputs.write_coefficients(surface(), path, META)
-    again = outputs.read_coefficients(path)
+def check_the_same(again, said):
     for name in ("coefficients", "covariance"):
-        np.testing.assert_allclose(getattr(again.surface, name), getattr(surface(), name), rtol=1e-11)
-    same = replace(again.surface, coefficients=None, covariance=None)
-    assert same == replace(surface(), coefficients=None, covariance=None)
-    assert replace(again, surface=None) == replace(coefficients(), surface=None, source=path.name)
+        np.testing.assert_allclose(getattr(again.surface, name), getattr(said.surface, name), rtol=1e-11)
+    again, said = (replace(one, surface=replace(one.surface, coefficients=0, covariance=0)) for one in (again, said))
+    np.testing.assert_equal(vars(again), vars(said))  # in which NaN is NaN
 
 
 def test_of_a_folder_the_newest_file_of_each_set_counts(tmp_path):
     for epoch in (57000, 58400, 56000):
         old = replace(surface(), coefficients=SURFACE * (1 if epoch == 58400 else 9))
-        outputs.write_coefficients(old, tmp_path / f"x_mjd{epoch}_coeffs.txt", META | {"epoch_mjd": f"{epoch}.0"})
+        outputs.write_coefficients(coefficients(surface=old, epoch_mjd=epoch), tmp_path / f"x_mjd{epoch}_coeffs.txt")
     before, after, n = losing()
     corrected = correct_photometry(tmp_path, flux=after, n_transfers=n, mjd=MJD, exptime=350.0)
     np.testing.assert_allclose(corrected.value, before, rtol=1e-9)
+
+
+# ---- All backgrounds -------------------------------------------------------------------------------------------------
+
+
+def of_all_levels(**changes):
+    """The simulation's surface with its factor 1 / (1 + flash / 8) as a power of g, as if the sky were 0."""
+    tensor = np.zeros((3, 3, 2))
+    tensor[..., 1] = SURFACE
+    one = surface()
+    whole = BackgroundSurface(
+        coefficients=tensor,
+        covariance=np.diag(np.tile([0.0, 1e-16], 9)),
+        form="inverse",
+        offset=8.0,
+        unit="mag",
+        rank=18,
+        chi2=50.0,
+        n_points=600,
+        n_epochs=10,
+        d_range=one.d_range,
+        f_range=one.f_range,
+        background_range=(0.5, 116.0),
+        scatter=0.0,
+    )
+    return replace(coefficients(), surface=whole, flashlvl=None, background=np.nan, **changes)
+
+
+@pytest.mark.parametrize("flash", [1.0, 12.0, 50.0])
+def test_with_all_levels_the_loss_of_any_background_comes_back(flash):
+    random = np.random.default_rng(2)
+    before, n = 10 ** random.uniform(2.3, 4.7, 500), random.uniform(1, 2051, 500)
+    after = before * remaining(before, n, MJD, flash)
+    sets = [coefficients(0.0), coefficients(12.0), of_all_levels()]
+    corrected = correct_photometry(sets, flux=after, n_transfers=n, mjd=MJD, exptime=350.0, background=flash)
+    np.testing.assert_allclose(corrected.value, before, rtol=1e-12)
+    assert not corrected.flags.any()
+
+
+def test_a_level_that_is_named_has_its_own_surface():
+    kept = {"flux": 700.0, "n_transfers": 2000.0, "mjd": MJD, "exptime": 350}
+    own = correct_photometry(coefficients(12.0), **kept)
+    assert correct_photometry([of_all_levels(), coefficients(12.0)], flashlvl=12, **kept).correction == own.correction
+    assert correct_photometry([of_all_levels(), coefficients(12.0)], **kept).correction == own.correction
+    with pytest.raises(CoefficientError, match="background is needed"):
+        correct_photometry(of_all_levels(), **kept)
+
+
+def test_beyond_the_backgrounds_of_all_levels_the_nearest_counts():
+    kept = {"flux": 700.0, "n_transfers": 2000.0, "mjd": MJD, "exptime": 350}
+    inside, outside = correct_photometry(of_all_levels(), background=[116.0, 300.0], **kept).correction
+    assert inside == outside
+    flags = correct_photometry(of_all_levels(), background=[0.0, 120.0, 300.0, np.nan], **kept).flags
+    assert flags.tolist() == [0, 0, CorrectionFlag.BACKGROUND, CorrectionFlag.NOT_FINITE]
+
+
+def test_all_levels_are_published_as_one_file(tmp_path):
+    path, said = tmp_path / "all_coeffs.ecsv", of_all_levels(programs=(13083,), software="it 1.0")
+    outputs.publish_coefficients(said, path)
+    check_the_same(outputs.read_coefficients(path), replace(said, source=path.name))
+    meta = Table.read(path).meta
+    assert (meta["unit"], meta["software"], meta["programs"]) == ("mag / 2051 px", "it 1.0", [13083])
+    assert "g = 8 / (background + 8) [e-/px]" in meta["variables"]
+    assert meta["date"] == "data until 2018-10-09"
+
+
+def test_a_scatter_is_part_of_the_error():
+    kept = {"flux": 700.0, "n_transfers": ROWS, "mjd": MJD, "exptime": 350}
+    scattering = coefficients(surface=replace(surface(), scatter=0.03))
+    plain, more = (correct_photometry(one, **kept).correction_err for one in (coefficients(), scattering))
+    assert np.sqrt(more**2 - plain**2) == pytest.approx(0.03, rel=0.1)
+
+
+# ---- Files that are none ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

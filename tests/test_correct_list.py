@@ -5,7 +5,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 from running import run_tool
-from test_correct import BACKGROUNDS, META, MJD, losing, surface
+from test_correct import BACKGROUNDS, MJD, coefficients, losing
 
 from wfc3_cte_monitor.outputs import read_star_list, write_coefficients
 
@@ -16,9 +16,8 @@ FACTS = ("--mjd", MJD, "--exptime", 350, "--background", 1.5)
 def folder(tmp_path_factory):
     """Coefficients of two post-flash levels."""
     folder = tmp_path_factory.mktemp("coefficients")
-    for flash, background in BACKGROUNDS.items():
-        said = META | {"flashlvl": f"{flash:g} e-/px", "background": f"{background:.2f} e-/px (median)"}
-        write_coefficients(surface(flash), folder / f"pf{flash:g}_mjd58400_coeffs.txt", said)
+    for flash in BACKGROUNDS:
+        write_coefficients(coefficients(flash), folder / f"pf{flash:g}_mjd58400_coeffs.txt")
     return folder
 
 

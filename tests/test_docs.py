@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_correct import META, surface
+from test_correct import coefficients
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands import correct, retrieve, run_uvis_external_cte, uvis_external_cte
@@ -65,7 +65,7 @@ def test_python_of_the_readme_runs(make_config, monkeypatch):
     monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
     monkeypatch.chdir(config.parent)
     folder = config.parent / "outputs" / "finalresults" / "pf12" / "most_recent" / "cte_vs_logflux"
-    write_coefficients(surface(12.0), folder / "x_mjd58400_coeffs.txt", META)
+    write_coefficients(coefficients(12.0), folder / "x_mjd58400_coeffs.txt")
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     assert blocks
     for block in blocks:

@@ -13,7 +13,15 @@ from astropy.table import Table
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
-from wfc3_cte_monitor.records import CteSurface, Exposure, ExposurePair, Photometry, StarPositions
+from wfc3_cte_monitor.records import (
+    Coefficients,
+    CteSurface,
+    Exposure,
+    ExposurePair,
+    ExposureSet,
+    Photometry,
+    StarPositions,
+)
 
 ONE = Exposure(
     Path("i/icxx01abq_flc.fits"), "icxx01abq", 14012, "ngc104", "F502N", 350.0, 57001.0, 12.0, True, 1, 0.0, 82.0, 0.0
@@ -21,6 +29,8 @@ ONE = Exposure(
 SURFACE = CteSurface(
     np.arange(9.0).reshape(3, 3) / 7, np.eye(9) * 4, "mag", 9, 12.5, 60, 10, (-300.0, 2400.0), (2.5, 4.2)
 )
+
+COEFFICIENTS = Coefficients(SURFACE, "ngc104", "F502N", "l", 12.0, False, 3.0, 13.5, 57000.0, programs=(14012, 14378))
 
 
 def test_names_are_those_of_the_guide():
@@ -34,7 +44,7 @@ def test_names_are_those_of_the_guide():
     assert outputs.pair_stem(same, 3.0) == "icxx01abq_icxx01aaq_r3_slopes_ch2"
     assert outputs.cte_time_name("F502N", "l", 12.0, True, 3.0) == "cteVStime_F502N_l_pf12_ctecorrTrue_r3"
     assert (
-        outputs.cte_logflux_name("ngc104", "F502N", "s", 0.0, False, 5)
+        outputs.set_name("cteVSlogflux", ExposureSet("ngc104", "F502N", "s", 0.0, False), 5)
         == "cteVSlogflux_ngc104_F502N_s_pf0_ctecorrFalse_r5"
     )
 
@@ -240,13 +250,13 @@ def test_a_missing_or_damaged_coo_file_says_what_to_do(tmp_path, text):
 @pytest.mark.parametrize(("unit", "words"), [("mag", "mag / 2051 px"), ("flux", "flux fraction / 2048 px")])
 def test_coefficients_say_their_unit(tmp_path, unit, words):
     path = tmp_path / "x_coeffs.txt"
-    outputs.write_coefficients(replace(SURFACE, unit=unit), path, {})
+    outputs.write_coefficients(replace(COEFFICIENTS, surface=replace(SURFACE, unit=unit)), path)
     assert f"# unit: {words}\n" in path.read_text()
 
 
 def test_coefficients_are_read_back_by_numpy(tmp_path):
     path = tmp_path / "x_mjd57000_coeffs.txt"
-    outputs.write_coefficients(SURFACE, path, {"target": "ngc104", "aperture": "3 px"})
+    outputs.write_coefficients(COEFFICIENTS, path)
     row, col, coefficient, error = np.loadtxt(path, unpack=True)
     np.testing.assert_array_equal(row * 3 + col, np.arange(9))
     np.testing.assert_allclose(coefficient, SURFACE.coefficients.ravel(), rtol=1e-12)
@@ -260,7 +270,9 @@ def test_coefficients_are_read_back_by_numpy(tmp_path):
         "epochs: 10",
         "range_d",
         "range_f",
+        "scatter: 0",
         "3 px",
+        "14012 14378",
     ):
         assert said in header
     covariance = [line.split(": ")[1].split() for line in header.splitlines() if line.startswith("# covariance c")]

@@ -14,7 +14,15 @@ from wfc3_cte_monitor.tables import shipped_file
 NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine", "dq")]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 OPTIONAL |= {field.name: field.default_factory() for field in fields(Settings) if field.default_factory is not MISSING}
-DOCUMENTED_DEFAULTS = {"db_url", "sky_annulus", "max_shift", "bad_dq_bits", "dq_choices", "mast_server"}
+DOCUMENTED_DEFAULTS = {
+    "db_url",
+    "sky_annulus",
+    "max_shift",
+    "bad_dq_bits",
+    "dq_choices",
+    "recommended_background",
+    "mast_server",
+}
 OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")
 MAY_BE_MISSING = {*DOCUMENTED_DEFAULTS, *OF_THE_ALIGNMENT, "expected_exposures"}
 
@@ -135,6 +143,7 @@ WRONG = {
     "loss_unit": ["magnitude", "", None, 1, ["mag"], "MAG"],
     "sky_annulus": [12, (20, 12), (12, 12), (12,), (12, 20, 30), ("12", "20"), (0, 20), (12, float("inf"))],
     "max_shift": [0, -1, "1.5", None, True, float("nan")],
+    "recommended_background": [0, -1, "12", None],
     "bad_dq_bits": [1.5, "x", None, True, -1],
     "dq_choices": [16, ["hot"], {"hot": "x"}, {"hot": -1}, {5: 16}, {"../x": 16}, {"": 16}],
     "tweakreg_parameters": [

@@ -41,7 +41,8 @@ def add_parser(commands):
 
 def _run(args):
     found = all_coefficients([args.coeffs] if args.coeffs else newest_coefficients(load_settings(args)))
-    chosen = [one for one in found if _is_wanted(one, args)]
+    # The surfaces of all post-flash levels have other terms; their ECSV files are their tables.
+    chosen = [one for one in found if one.flashlvl is not None and _is_wanted(one, args)]
     if not args.epochs:
         chosen = newest_of_each_set(chosen)
     if not chosen:

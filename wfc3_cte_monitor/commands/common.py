@@ -87,7 +87,11 @@ def newest_coefficients(settings):
     ConfigurationError
         There are none yet.
     """
-    folders = sorted(settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/cte_vs_logflux"))
+    folders = sorted(
+        folder
+        for kind in ("cte_vs_logflux", "cte_vs_flashlvl")
+        for folder in settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/{kind}")
+    )
     if not folders:
         raise ConfigurationError(f"{settings.path_to_finalresults}: no results there yet; or name some with --coeffs")
     return folders

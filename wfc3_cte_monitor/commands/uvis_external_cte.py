@@ -13,6 +13,7 @@ from wfc3_cte_monitor.commands import (
     compare,
     correct,
     database,
+    model_on_reality,
     photom_tests,
     preparation,
     retrieve,
@@ -39,6 +40,7 @@ def parser():
     preparation.add_parsers(commands)
     photom_tests.add_parser(commands)
     same_chip.add_parser(commands)
+    model_on_reality.add_parser(commands)
     correct.add_parser(commands)
     coefficients.add_parser(commands)
     compare.add_parser(commands)

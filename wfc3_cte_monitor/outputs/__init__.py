@@ -1,16 +1,17 @@
 """Folder and file names of the output tree, and the files in it."""
 
 from wfc3_cte_monitor.outputs.coefficient_table import FORMATS, coefficient_table, table_text
-from wfc3_cte_monitor.outputs.coefficients import read_coefficients, write_coefficients
+from wfc3_cte_monitor.outputs.coefficients import publish_coefficients, read_coefficients, write_coefficients
 from wfc3_cte_monitor.outputs.files import FOLDERS, make_folder, replace_file, sweep, unique_path, write_table
 from wfc3_cte_monitor.outputs.names import (
-    cte_logflux_name,
     cte_time_name,
     exposure_stem,
     flash_folder,
+    levels_name,
     pair_stem,
     same_chip_name,
     set_folder,
+    set_name,
 )
 from wfc3_cte_monitor.outputs.results import MOST_RECENT, NewestResults, complete, copy_tree, newest_results, publish
 from wfc3_cte_monitor.outputs.star_lists import StarList, read_star_list, write_star_list
@@ -30,7 +31,8 @@ __all__ = [
     "exposure_stem",
     "pair_stem",
     "cte_time_name",
-    "cte_logflux_name",
+    "set_name",
+    "levels_name",
     "same_chip_name",
     "FOLDERS",
     "make_folder",
@@ -52,6 +54,7 @@ __all__ = [
     "catalog_table",
     "update_table",
     "write_coefficients",
+    "publish_coefficients",
     "read_coefficients",
     "FORMATS",
     "coefficient_table",

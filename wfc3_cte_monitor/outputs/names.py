@@ -6,14 +6,16 @@ __all__ = [
     "exposure_stem",
     "pair_stem",
     "cte_time_name",
-    "cte_logflux_name",
+    "set_name",
+    "levels_name",
     "same_chip_name",
 ]
 
 
 def flash_folder(flashlvl, ctecorr):
-    """'pf12' for FLT, 'pf12_ctecorr' for FLC."""
-    return f"pf{flashlvl:g}{'_ctecorr' if ctecorr else ''}"
+    """'pf12' for FLT, 'pf12_ctecorr' for FLC; 'pfall' for what is of all levels, None."""
+    level = "all" if flashlvl is None else f"{flashlvl:g}"
+    return f"pf{level}{'_ctecorr' if ctecorr else ''}"
 
 
 def set_folder(exposure_set):
@@ -37,9 +39,15 @@ def cte_time_name(filter_name, length, flashlvl, ctecorr, aperture):
     return f"cteVStime_{filter_name}_{length}_pf{flashlvl:g}_ctecorr{ctecorr}_r{aperture:g}"
 
 
-def cte_logflux_name(target, filter_name, length, flashlvl, ctecorr, aperture):
-    """'cteVSlogflux_ngc104_F502N_l_pf12_ctecorrFalse_r3'."""
-    return f"cteVSlogflux_{target}_{filter_name}_{length}_pf{flashlvl:g}_ctecorr{ctecorr}_r{aperture:g}"
+def set_name(kind, exposure_set, aperture):
+    """'cteVSlogflux_ngc104_F502N_l_pf12_ctecorrFalse_r3' of the kind 'cteVSlogflux'."""
+    s = exposure_set
+    return f"{kind}_{s.target}_{s.filter}_{s.length}_pf{s.flashlvl:g}_ctecorr{s.ctecorr}_r{aperture:g}"
+
+
+def levels_name(kind, target, filter_name, length, ctecorr, aperture):
+    """'cteVSflashlvl_ngc104_F502N_l_ctecorrFalse_r3' of the kind 'cteVSflashlvl': of all post-flash levels."""
+    return f"{kind}_{target}_{filter_name}_{length}_ctecorr{ctecorr}_r{aperture:g}"
 
 
 def same_chip_name(against, exposure_set, aperture, chip=None):

@@ -59,8 +59,8 @@ def correct_photometry(
     ----------
     coefficients : path, `records.Coefficients`, or a sequence of these
         A path is that of a coefficient file, or of a folder in which the newest file of each set is found. Of several
-        sets those of the target, exposure length, FLT or FLC and aperture are taken, and between their backgrounds the
-        loss is interpolated.
+        sets those of the target, exposure length, FLT or FLC and aperture are taken: for a `background` the surface of
+        all post-flash levels where there is one, else the loss is interpolated between those of single levels.
     flux : array_like or `astropy.units.Quantity`, optional
         Sky-subtracted fluxes in the aperture [e-].
     mag : array_like or `astropy.units.Quantity`, optional
@@ -164,15 +164,17 @@ def all_coefficients(paths):
     CoefficientError
         There is none, or a file is no coefficient file.
     """
-    return [outputs.read_coefficients(file) for path in paths for file in _files(path)]
+    found = [outputs.read_coefficients(file) for path in paths for file in _files(path)]
+    # The newest of a set lie there twice, as text and as ECSV.
+    return list({(_set_of(one), round(one.epoch_mjd, 2)): one for one in reversed(found)}.values())[::-1]
 
 
 def _files(path):
     if not path.is_dir():
         return [path]
-    found = sorted(path.rglob("*_coeffs.txt"))
+    found = [*sorted(path.rglob("*_coeffs.txt")), *sorted(path.rglob("*_coeffs.ecsv"))]
     if not found:
-        raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt) in this folder")
+        raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt, *_coeffs.ecsv) in this folder")
     return found
 
 
@@ -237,7 +239,7 @@ def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aper
     """
     sets = [one for one in known if one.ctecorr == ctecorr and np.isclose(one.aperture, aperture)]
     sets = [one for one in sets if (one.target, one.filter) == (target, filter)]
-    sets = [one for one in sets if flashlvl is None or np.isclose(one.flashlvl, flashlvl)]
+    sets = [one for one in sets if flashlvl is None or _is_level(one, flashlvl)]
     if not sets:
         kind = f"{target}, {filter}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px"
         flash = "" if flashlvl is None else f", post-flash {flashlvl:g} e-/px"
@@ -246,10 +248,22 @@ def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aper
     return sets
 
 
+def _is_level(one, flashlvl):
+    return one.flashlvl is not None and np.isclose(one.flashlvl, flashlvl)
+
+
 def _of_length(sets, length, background_unknown):
-    """Those of an exposure length, in order of background."""
-    chosen = sorted((one for one in sets if one.length == length), key=lambda one: one.background)
+    """Those of an exposure length, in order of background; or the one of all backgrounds."""
+    of_length = [one for one in sets if one.length == length]
+    of_all = [one for one in of_length if one.flashlvl is None]
+    if of_all and not background_unknown:
+        of_length = of_all[:1]
+    else:
+        of_length = [one for one in of_length if one.flashlvl is not None] or of_length
+    chosen = sorted(of_length, key=lambda one: one.background)
     kind = {"s": "short", "l": "long"}[length]
+    if chosen and chosen[0].flashlvl is None and background_unknown:
+        raise CoefficientError(f"{chosen[0].source}: of all post-flash levels: background is needed")
     if not chosen:
         raise CoefficientError(f"no coefficients of {kind} exposures among {', '.join(one.source for one in sets)}")
     if len(chosen) > 1 and background_unknown:
@@ -263,9 +277,9 @@ def _of_length(sets, length, background_unknown):
 
 def _corrected(sets, flux, n, mjd, background):
     """Correction, error and flags of stars that share an exposure length."""
-    levels = [max(one.background, _LEAST_BACKGROUND) for one in sets]
     surfaces = [one.surface for one in sets]
-    correction, error, f_mid = correct(surfaces, levels, flux, n, mjd, background)
+    levels = [max(level, _LEAST_BACKGROUND) for one in sets for level in _backgrounds(one)]
+    correction, error, f_mid = correct(surfaces, levels[: len(surfaces)], flux, n, mjd, background)
     finite = np.isfinite(correction) & np.isfinite(error)
     on_chip = (n > 0.5) & (n < ROWS + 0.5)
     flags = (
@@ -278,6 +292,11 @@ def _corrected(sets, flux, n, mjd, background):
     )
     good = finite & on_chip
     return np.where(good, correction, np.nan), np.where(good, error, np.nan), flags
+
+
+def _backgrounds(one):
+    """What a set was measured at: one background, or the ends of a range."""
+    return one.surface.background_range if one.flashlvl is None else (one.background,)
 
 
 def _where(condition, flag):

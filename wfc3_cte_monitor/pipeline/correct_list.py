@@ -104,8 +104,14 @@ def correct_list(stars, columns, coefficients, **facts):
     return added, _provenance(coefficients, columns, facts)
 
 
+def _background_of(one):
+    if one.flashlvl is None:
+        return "background {:.3g} to {:.3g} e-/px".format(*one.surface.background_range)
+    return f"background {one.background:g} e-/px"
+
+
 def _provenance(coefficients, columns, facts):
-    ranges = (f"{one.source} (background {one.background:g} e-/px, to MJD {one.epoch_mjd:.1f})" for one in coefficients)
+    ranges = (f"{one.source} ({_background_of(one)}, to MJD {one.epoch_mjd:.1f})" for one in coefficients)
     return {
         "corrected for CTE by": f"wfc3_cte_monitor {__version__}",
         "coefficients": "; ".join(ranges),

@@ -6,23 +6,22 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, vstack
 
-from wfc3_cte_monitor import __version__, outputs
+from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.errors import MonitorError
-from wfc3_cte_monitor.pairing import epochs
 from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.drawing import Drawing, draw, save
-from wfc3_cte_monitor.pipeline.engines import engine_of
+from wfc3_cte_monitor.pipeline.levels import level_drawings
+from wfc3_cte_monitor.pipeline.losses import coefficients_of, losses_of, of_finest_bins, with_enough_stars
 from wfc3_cte_monitor.pipeline.measure import nominal_targets
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.pipeline.same_chip import same_chip_drawings
-from wfc3_cte_monitor.plots import plot_cte_logflux, plot_cte_time
-from wfc3_cte_monitor.records import ExposureSet, FluxBin
-from wfc3_cte_monitor.slopes import LOSS_UNITS, loss
-from wfc3_cte_monitor.surface import MIN_STARS, finest_bins, fit_surface, predict
+from wfc3_cte_monitor.plots import plot_cte_logflux, plot_cte_time, plot_model_on_reality
+from wfc3_cte_monitor.records import ExposureSet
+from wfc3_cte_monitor.surface import MIN_STARS, fit_surface, predict
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
-__all__ = ["draw_results"]
+__all__ = ["draw_results", "all_levels"]
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +35,8 @@ def draw_results(flash_kinds, database, request, settings, staging, summary, clu
 
     Parameters
     ----------
-    flash_kinds : iterable of (float, bool)
-        Flash levels and FLT/FLC that this run touched.
+    flash_kinds : set of (float, bool)
+        Flash levels and FLT/FLC that this run touched, with those of `all_levels`.
 
     Returns
     -------
@@ -72,23 +71,44 @@ def _is_there(drawing, newest, staging):
     return newest[flash].has("/".join(parts), drawing.fingerprint)
 
 
+def all_levels(flash_kinds, database, settings):
+    """Kinds that there are for FLT and FLC as a whole: (None, ctecorr) where two flash levels have results.
+
+    Parameters
+    ----------
+    flash_kinds : set of (float, bool)
+        Flash levels and FLT/FLC that this run touched.
+    """
+    of_kind = {ctecorr: set() for _, ctecorr in flash_kinds}
+    for target in nominal_targets(settings):
+        for *_, flashlvl, ctecorr in database.exposure_sets(target) if of_kind else ():
+            of_kind.get(ctecorr, set()).add(flashlvl)
+    return {(None, ctecorr) for ctecorr, levels in of_kind.items() if len(levels) > 1}
+
+
 def _drawings(flash_kinds, database, settings, staging):
     """Everything that could be drawn, whatever is asked for."""
 
     def losses_with(one, aperture):
         return losses_of(one, aperture, database, settings.loss_unit)
 
-    same_chip = _sets_of(SAME_CHIP_TARGET, flash_kinds, database) if SAME_CHIP_TARGET in settings.target_list else []
+    same_chip = _sets_of([SAME_CHIP_TARGET], database) if SAME_CHIP_TARGET in settings.target_list else []
+    same_chip = [s for s in same_chip if (s.flashlvl, s.ctecorr) in flash_kinds]
     yield from same_chip_drawings(same_chip, losses_with, database, settings, staging)
-    sets = sorted({s for target in nominal_targets(settings) for s in _sets_of(target, flash_kinds, database)})
+    nominal = _sets_of(nominal_targets(settings), database)
+    touched = [s for s in nominal if (s.flashlvl, s.ctecorr) in flash_kinds]
+    needed = [s for s in nominal if s in touched or (None, s.ctecorr) in flash_kinds]
     for aperture in settings.aprads:
-        losses = {s: losses_with(s, aperture) for s in sets}
-        for one in sets:
+        losses = {s: losses_with(s, aperture) for s in needed}
+        for one in touched:
             yield _drawing("cte_logflux", one, aperture, losses[one], settings, staging)
-        for group in sorted({_group(s) for s in sets}):
-            table = vstack([losses[s] for s in sets if _group(s) == group], metadata_conflicts="silent")
+            yield _drawing("model_on_reality", one, aperture, losses[one], settings, staging)
+        for group in sorted({_group(s) for s in touched}):
+            table = vstack([losses[s] for s in touched if _group(s) == group], metadata_conflicts="silent")
             table.meta.pop("target", None)
             yield _drawing("cte_time", group, aperture, table, settings, staging)
+        of_levels = {s: table for s, table in losses.items() if (None, s.ctecorr) in flash_kinds}
+        yield from level_drawings(of_levels, aperture, settings, staging)
 
 
 def _group(exposure_set):
@@ -99,59 +119,22 @@ def _group(exposure_set):
 def _drawing(kind, subject, aperture, losses, settings, staging):
     path = staging / _figure_path(kind, subject, aperture)
     fingerprint = fingerprints.of_figure(kind, subject, losses, settings)
-    function = {"cte_time": _draw_time, "cte_logflux": _draw_logflux}[kind]
-    return Drawing(kind, function, subject, aperture, losses, settings, path, fingerprint)
+    return Drawing(kind, _DRAW[kind], subject, aperture, losses, settings, path, fingerprint)
 
 
 def _figure_path(kind, subject, aperture):
     """Relative to the folder of all flash levels."""
+    _, _, *flash = subject if kind == "cte_time" else _group(subject)
     if kind == "cte_time":
         folder, name = "cte_vs_time", outputs.cte_time_name(*subject, aperture)
     else:
-        folder, name = "cte_vs_logflux", outputs.cte_logflux_name(subject.target, *_group(subject), aperture)
-    _, _, *flash = subject if kind == "cte_time" else _group(subject)
+        folder = {"cte_logflux": "cte_vs_logflux", "model_on_reality": "model_on_reality"}[kind]
+        name = outputs.set_name({"cte_logflux": "cteVSlogflux"}.get(kind, kind), subject, aperture)
     return Path(outputs.flash_folder(*flash), folder, f"{name}.png")
 
 
-def _sets_of(target, flash_kinds, database):
-    sets = [ExposureSet(target, *values) for values in database.exposure_sets(target)]
-    return [s for s in sets if (s.flashlvl, s.ctecorr) in flash_kinds]
-
-
-def losses_of(exposure_set, aperture, database, unit):
-    """The losses of all pairs of a set.
-
-    Returns
-    -------
-    losses : `astropy.table.Table`
-        One row per pair and flux bin: what `database.Database.slopes` gives, with columns epoch (mean MJD of the
-        epoch), logflux [dex of e-], loss and loss_err in the unit asked for.
-    """
-    table = database.slopes(
-        exposure_set.target,
-        aperture,
-        FILTER=exposure_set.filter,
-        LENGTH=exposure_set.length,
-        FLASHLVL=exposure_set.flashlvl,
-        CTECORR=int(exposure_set.ctecorr),
-    )
-    measure = {"mag": "magslope", "flux": "slope"}[unit]
-    number, mjd = epochs(table["mjd"]), np.asarray(table["mjd"])
-    table["epoch"] = (np.bincount(number, mjd) / np.bincount(number))[number]
-    table["logflux"] = np.log10(table["mean_flux"])
-    table["loss"], table["loss_err"] = loss(table[measure], unit), loss(table[f"{measure}_err"], unit)
-    table.meta = {
-        "target": exposure_set.target,
-        "filter": exposure_set.filter,
-        "length": exposure_set.length,
-        "flashlvl": exposure_set.flashlvl,
-        "ctecorr": exposure_set.ctecorr,
-        "aperture": float(aperture),
-        "unit": unit,
-        "loss_unit": LOSS_UNITS[unit],
-        "errors": "standard errors",
-    }
-    return table
+def _sets_of(targets, database):
+    return sorted({ExposureSet(target, *values) for target in targets for values in database.exposure_sets(target)})
 
 
 # ---- Loss against time -----------------------------------------------------------------------------------------------
@@ -160,8 +143,7 @@ def losses_of(exposure_set, aperture, database, unit):
 def _draw_time(drawing):
     table_path = drawing.path.with_suffix(".txt")
     outputs.write_table(drawing.losses, table_path)
-    save(plot_cte_time(drawing.losses), drawing.path)
-    return [drawing.path, table_path]
+    return [table_path, *save(plot_cte_time(drawing.losses), drawing.path)]
 
 
 # ---- Loss against flux, and the coefficients -------------------------------------------------------------------------
@@ -169,27 +151,25 @@ def _draw_time(drawing):
 
 def _draw_logflux(drawing):
     exposure_set, aperture, settings = drawing.subject, drawing.aperture, drawing.settings
-    points = _of_finest_bins(drawing.losses, settings.bins)
-    fitted = points[points["n_points"] >= MIN_STARS]
+    points = of_finest_bins(drawing.losses, settings.bins)
+    fitted = with_enough_stars(points)
     surfaces = _surfaces(fitted, exposure_set, aperture, settings.loss_unit)
-    paths = [drawing.path]
+    table_path = drawing.path.with_suffix(".txt")
+    outputs.write_table(points, table_path)
+    paths = [table_path]
     for mjd, surface in surfaces.items():
-        meta = _coefficient_meta(exposure_set, aperture, mjd, fitted, settings)
         path = drawing.path.with_name(f"{drawing.path.stem}_mjd{mjd:.0f}_coeffs.txt")
-        outputs.write_coefficients(surface, path, meta)
+        coefficients = coefficients_of(surface, fitted, settings, path.name, until=mjd)
+        outputs.write_coefficients(coefficients, path)
         paths.append(path)
+    if surfaces:
+        paths.append(drawing.path.with_name(f"{drawing.path.stem}_coeffs.ecsv"))
+        outputs.publish_coefficients(coefficients, paths[-1])
     if not surfaces:
         points.meta["no_model"] = (
             f"{len(fitted)} pairs and flux bins with {MIN_STARS} good stars in {aperture:g} px do not determine one"
         )
-    save(plot_cte_logflux(points, _curves(fitted, surfaces)), drawing.path)
-    return paths
-
-
-def _of_finest_bins(losses, bins):
-    """The rows of bins that do not overlap: each star counts once."""
-    finest = finest_bins(bins)
-    return losses[np.array([FluxBin(row["lo"], row["hi"]) in finest for row in losses], dtype=bool)]
+    return [*paths, *save(plot_cte_logflux(points, _curves(fitted, surfaces)), drawing.path)]
 
 
 def _surfaces(points, exposure_set, aperture, unit):
@@ -223,21 +203,31 @@ def _curves(points, surfaces):
     )
 
 
-def _coefficient_meta(exposure_set, aperture, mjd, points, settings):
-    past, how = points["epoch"] <= mjd, engine_of(settings).HOW
-    return {
-        "target": exposure_set.target,
-        "filter": exposure_set.filter,
-        "exposure_length": {"s": "short (EXPTIME <= 60 s)", "l": "long (EXPTIME > 60 s)"}[exposure_set.length],
-        "flashlvl": f"{exposure_set.flashlvl:g} e-/px",
-        "ctecorr": f"{exposure_set.ctecorr} ({'FLC' if exposure_set.ctecorr else 'FLT'})",
-        "aperture": f"{aperture:g} px",
-        "photometry": settings.engine,
-        "sky": f"annulus {settings.sky_annulus[0]:g} to {settings.sky_annulus[1]:g} px, {how['sky']}",
-        "bad_dq_bits": settings.bad_dq_bits,
-        "recentred": f"{how['recentred']}, at most {settings.max_shift:g} px from the catalogue",
-        "background": f"{np.nanmedian(points['background'][past]):.2f} e-/px (median of sky + MEANFLSH + MEANDARK)",
-        "epoch_mjd": f"{mjd:.3f}",
-        "programs": " ".join(map(str, np.unique(points["proposid"][past]))),
-        "software": f"wfc3_cte_monitor {__version__}",
-    }
+# ---- The model against time ------------------------------------------------------------------------------------------
+
+
+def _draw_model(drawing):
+    points = with_enough_stars(of_finest_bins(drawing.losses, drawing.settings.bins))
+    columns = [np.asarray(points[name]) for name in ("mjd", "logflux", "loss", "loss_err", "epoch", "lo")]
+    surface = fit_surface(*columns, drawing.settings.loss_unit)
+    points["model"], points["model_err"] = predict(surface, points["mjd"], points["logflux"])
+    points["residual"] = points["loss"] - points["model"]
+    points.meta["scatter"] = surface.scatter
+    table_path = drawing.path.with_suffix(".txt")
+    outputs.write_table(points, table_path)
+    return [table_path, *save(plot_model_on_reality(points, _model_in_time(points, surface)), drawing.path)]
+
+
+def _model_in_time(points, surface):
+    """The model at the median flux of each bin, from the first to the last date."""
+    dates = np.linspace(np.min(points["mjd"]), np.max(points["mjd"]), _CURVE_POINTS)
+    bins = sorted({(row["lo"], row["hi"]) for row in points})
+    log_flux = np.array([np.median(points["logflux"][points["lo"] == lo]) for lo, _ in bins])
+    loss, error = predict(surface, dates, log_flux[:, None])
+    lo, hi = (np.repeat(edges, len(dates)) for edges in zip(*bins, strict=True))
+    return Table(
+        {"lo": lo, "hi": hi, "mjd": np.tile(dates, len(bins)), "loss": loss.ravel(), "loss_err": error.ravel()}
+    )
+
+
+_DRAW = {"cte_time": _draw_time, "cte_logflux": _draw_logflux, "model_on_reality": _draw_model}

@@ -43,6 +43,27 @@ def draw(drawing):
 
 
 def save(figure, path):
-    """Save a figure in the format that the suffix tells."""
+    """Save a figure for the screen (PNG) and for paper (PDF).
+
+    Parameters
+    ----------
+    figure : `matplotlib.figure.Figure`
+    path : `pathlib.Path`
+        Of the PNG; the PDF comes beside it.
+
+    Returns
+    -------
+    paths : list of `pathlib.Path`
+        What was written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=120, format=path.suffix[1:]))
+    paths = [path.with_suffix(suffix) for suffix in (".png", ".pdf")]
+    for one in paths:
+        _save_as(figure, one, one.suffix[1:])
+    return paths
+
+
+def _save_as(figure, path, form):
+    # Without the time in it, a figure that is drawn again is the same file.
+    metadata = {"CreationDate": None} if form == "pdf" else {}
+    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=120, format=form, metadata=metadata))

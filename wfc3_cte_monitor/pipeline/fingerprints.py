@@ -18,7 +18,7 @@ _MEASURES_SLOPES = ("slopes.py", "plots", "records", "pipeline/measure.py", "pip
 """Code that decides what comes out: other code may change without a new measurement."""
 _DRAWS = (
     *("plots", "surface", "slopes.py", "pairing.py", "outputs", "records"),
-    *("pipeline/draw.py", "pipeline/drawing.py", "pipeline/same_chip.py"),
+    *("pipeline/draw.py", "pipeline/drawing.py", "pipeline/same_chip.py", "pipeline/levels.py", "pipeline/losses.py"),
 )
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
 

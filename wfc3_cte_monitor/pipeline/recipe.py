@@ -12,7 +12,7 @@ from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.exposures import measured
 from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.cluster import connected
-from wfc3_cte_monitor.pipeline.draw import draw_results
+from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
@@ -82,6 +82,7 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
         staging = Path(folder)
         made_from = measure_pairs(pairs, database, request, settings, staging, summary, cluster)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
+        flash_kinds |= all_levels(flash_kinds, database, settings)
         drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary, cluster)
         keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
@@ -137,6 +138,8 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
     for flash in {outputs.flash_folder(*kind) for kind in flash_kinds}:
         newest = outputs.newest_results(settings.path_to_finalresults, flash)
         folder = staging / flash
+        if not folder.is_dir() and not newest.made_from:
+            continue
         folder.mkdir(exist_ok=True)
         own = {path.relative_to(folder).as_posix(): v for path, v in made_from.items() if folder in path.parents}
         outputs.complete(folder, newest, own, valid | of_pairs)

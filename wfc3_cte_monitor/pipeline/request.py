@@ -8,8 +8,8 @@ from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
 
 __all__ = ["Request", "Summary", "PLOTS", "SAME_CHIP_PLOTS"]
 
-PLOTS = ("ratio_ypos", "cte_time", "cte_logflux")
-"""The figures that a run can make."""
+PLOTS = ("ratio_ypos", "cte_time", "cte_logflux", "cte_flashlvl")
+"""The figures that a run can make; 'model_on_reality' is made by a command of its own."""
 
 SAME_CHIP_PLOTS = ("ratio_ypos", "180cte_expt", "180cte_logflux")
 """Those of the same-chip set. With '_mid' behind the last two, from lines forced through 1 at the middle row."""

@@ -126,8 +126,6 @@ def _draw(drawing):
         figure = plot_same_chip_expt(drawing.losses, chip=chip)
     else:
         figure = plot_same_chip_logflux(drawing.losses, length=s.length)
-    table_path, pdf_path = drawing.path.with_suffix(".txt"), drawing.path.with_suffix(".pdf")
+    table_path = drawing.path.with_suffix(".txt")
     outputs.write_table(drawing.losses, table_path)
-    for path in (drawing.path, pdf_path):
-        save(figure, path)
-    return [drawing.path, pdf_path, table_path]
+    return [table_path, *save(figure, drawing.path)]

@@ -62,7 +62,7 @@ def _core(values, errors, include):
     return low, high, max(high - low, 2 * np.median(errors))
 
 
-def panel_grid(n_panels, *, header, row_gap, panel_height=2.3):
+def panel_grid(n_panels, *, header, row_gap, panel_height=2.3, right=_MARGIN_RIGHT):
     """Figure with panels that share both axes, at most four in a row; its margins are fixed, which is fast.
 
     Parameters
@@ -75,6 +75,8 @@ def panel_grid(n_panels, *, header, row_gap, panel_height=2.3):
         Space between two rows [inch].
     panel_height : float, optional
         [inch]
+    right : float, optional
+        Space on the right of the panels [inch].
 
     Returns
     -------
@@ -85,12 +87,12 @@ def panel_grid(n_panels, *, header, row_gap, panel_height=2.3):
     n_columns = n_panels if n_panels < 4 else min(4, ceil(n_panels / 2))
     n_rows = ceil(n_panels / n_columns)
     panel_width = max(2.65, 7.5 / n_columns)
-    width = _MARGIN_LEFT + n_columns * panel_width + (n_columns - 1) * _PANEL_GAP + _MARGIN_RIGHT
+    width = _MARGIN_LEFT + n_columns * panel_width + (n_columns - 1) * _PANEL_GAP + right
     height = _MARGIN_BOTTOM + n_rows * panel_height + (n_rows - 1) * row_gap + header
     figure = Figure(figsize=(width, height))
     spacing = {
         "left": _MARGIN_LEFT / width,
-        "right": 1 - _MARGIN_RIGHT / width,
+        "right": 1 - right / width,
         "bottom": _MARGIN_BOTTOM / height,
         "top": 1 - header / height,
         "wspace": _PANEL_GAP / panel_width,

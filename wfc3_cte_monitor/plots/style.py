@@ -88,8 +88,8 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
         Such as 'F502N'.
     length : str or None
         's' or 'l'; None where the figure shows both.
-    flashlvl : float
-        Post-flash level [e-/px].
+    flashlvl : float or None
+        Post-flash level [e-/px]; None where the figure shows all.
     ctecorr : bool
         True for FLC.
     aperture : float
@@ -100,7 +100,8 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
     title : str
         Such as 'NGC 104   F502N   long   post-flash 12 e⁻/px   FLT   r = 3 px'.
     """
-    flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl > 0 else "no post-flash"
+    flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl else "no post-flash"
+    flash = "all post-flash levels" if flashlvl is None else flash
     calibration = "FLC" if ctecorr else "FLT"
     parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, f"r = {aperture:g} px")
     return "   ".join(part for part in parts if part)

@@ -6,7 +6,16 @@ start at 0.
 
 from wfc3_cte_monitor.records.corrections import Coefficients, CorrectedPhotometry, CorrectionFlag
 from wfc3_cte_monitor.records.exposures import Expectation, Exposure, ExposurePair, ExposureSet, Rejection
-from wfc3_cte_monitor.records.fits import Alignment, CteSurface, FluxBin, LineFit, MaskReport, SlopeFit, StarPairs
+from wfc3_cte_monitor.records.fits import (
+    Alignment,
+    BackgroundSurface,
+    CteSurface,
+    FluxBin,
+    LineFit,
+    MaskReport,
+    SlopeFit,
+    StarPairs,
+)
 from wfc3_cte_monitor.records.stars import (
     ChipImage,
     Flag,
@@ -35,6 +44,7 @@ __all__ = [
     "LineFit",
     "SlopeFit",
     "CteSurface",
+    "BackgroundSurface",
     "Alignment",
     "MaskReport",
     "Coefficients",

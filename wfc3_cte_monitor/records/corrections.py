@@ -1,11 +1,11 @@
 """The published coefficients of a set, and what became of photometry that they correct."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntFlag
 
 import numpy as np
 
-from wfc3_cte_monitor.records.fits import CteSurface
+from wfc3_cte_monitor.records.fits import BackgroundSurface, CteSurface
 
 __all__ = ["Coefficients", "CorrectionFlag", "CorrectedPhotometry"]
 
@@ -14,23 +14,29 @@ __all__ = ["Coefficients", "CorrectionFlag", "CorrectedPhotometry"]
 class Coefficients:
     """What a coefficient file says: a surface, and what it was measured on."""
 
-    surface: CteSurface
+    surface: CteSurface | BackgroundSurface
     target: str
     filter: str
     length: str
     """'s' or 'l'."""
-    flashlvl: float
-    """Post-flash level [e-/px]."""
+    flashlvl: float | None
+    """Post-flash level [e-/px]; None where the surface is of all levels, a `BackgroundSurface`."""
     ctecorr: bool
     """True for FLC."""
     aperture: float
     """Radius [px]."""
     background: float
-    """Median of sky, post-flash and dark under the stars [e-/px]."""
+    """Median of sky, post-flash and dark under the stars [e-/px]; NaN where the surface is of all levels."""
     epoch_mjd: float
     """The surface is of all data up to this date [MJD]."""
     source: str = ""
     """Name of the file."""
+    programs: tuple = ()
+    """That the data are of, int."""
+    software: str = ""
+    """Its name and version."""
+    photometry: dict = field(default_factory=dict, compare=False)
+    """How the stars were measured: in words, by name."""
 
 
 class CorrectionFlag(IntFlag):

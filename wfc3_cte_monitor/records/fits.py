@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["StarPairs", "FluxBin", "LineFit", "SlopeFit", "CteSurface", "Alignment", "MaskReport"]
+__all__ = ["StarPairs", "FluxBin", "LineFit", "SlopeFit", "CteSurface", "BackgroundSurface", "Alignment", "MaskReport"]
 
 
 @dataclass(frozen=True)
@@ -100,17 +100,55 @@ class CteSurface:
     rank: int
     """Number of coefficients that the points determine: all that are not fixed to 0."""
     chi2: float
+    """Of the standard errors alone, without the scatter."""
     n_points: int
     n_epochs: int
     d_range: tuple
     """Smallest and largest d of the points [days]."""
     f_range: tuple
     """Smallest and largest f of the points [dex of e-]."""
+    scatter: float = 0.0
+    """Of the points about the surface beyond their standard errors, in the unit of the loss."""
 
     @property
     def errors(self):
         """Standard errors of the coefficients, shape (3, 3)."""
         return np.sqrt(np.diag(self.covariance)).reshape(3, 3)
+
+
+@dataclass(frozen=True)
+class BackgroundSurface:
+    """S(d, f, g) = sum c_ijk d^i f^j g^k: the losses at all backgrounds, d and f as in `CteSurface`."""
+
+    coefficients: np.ndarray
+    """Shape (3, 3, K): c_ijk; 0 where there is no such term."""
+    covariance: np.ndarray
+    """Shape (9 K, 9 K), of the raveled coefficients."""
+    form: str
+    """'log': g = log10(background + offset); 'inverse': g = offset / (background + offset)."""
+    offset: float
+    """[e-/px]"""
+    unit: str
+    """'mag' [mag per 2051 px] or 'flux' [flux fraction per 2048 px]."""
+    rank: int
+    """Number of terms."""
+    chi2: float
+    """Of the standard errors alone."""
+    n_points: int
+    n_epochs: int
+    d_range: tuple
+    """Smallest and largest d of the points [days]."""
+    f_range: tuple
+    """Smallest and largest f of the points [dex of e-]."""
+    background_range: tuple
+    """Smallest and largest background of the points [e-/px]."""
+    scatter: float
+    """Of the points about the surface beyond their standard errors, in the unit of the loss."""
+
+    @property
+    def errors(self):
+        """Standard errors of the coefficients, shape (3, 3, K)."""
+        return np.sqrt(np.diag(self.covariance)).reshape(self.coefficients.shape)
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,7 @@ _CONVERTERS = {
     "max_shift": (positive, "a number of pixels above 0"),
     "bad_dq_bits": (integer, "an integer of data-quality bits"),
     "dq_choices": (bits_by_name, "a dictionary: name of letters and digits -> integer of data-quality bits"),
+    "recommended_background": (positive, "a number of e-/px above 0"),
     "mast_server": (optional(server_url), "the http(s) address of a server, or None"),
     "tweakreg_parameters": (
         tweakreg_by_set,

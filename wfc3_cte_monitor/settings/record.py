@@ -63,6 +63,8 @@ class Settings:
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
     dq_choices: dict = field(default_factory=lambda: dict(DQ_CHOICES))
     """Name -> what may stand in the place of `bad_dq_bits`, see `with_dq`."""
+    recommended_background: float = 12.0
+    """What observers are told to flash up to [e-/px]; figures mark it."""
     mast_server: str | None = None
     """Address of the archive; None: astroquery's own."""
     tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(TWEAKREG)})

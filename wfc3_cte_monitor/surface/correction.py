@@ -2,11 +2,10 @@
 
 import numpy as np
 
+from wfc3_cte_monitor.surface.evaluate import of_flux, variance
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
 
 __all__ = ["correct"]
-
-_TERMS = 3
 
 
 def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
@@ -19,7 +18,7 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
 
     Parameters
     ----------
-    surfaces : sequence of `records.CteSurface`
+    surfaces : sequence of `records.CteSurface`, or of one `records.BackgroundSurface`
         In mag, shape (k,).
     backgrounds : sequence of float
         That they were measured at [e-/px], ascending, above 0; of no meaning for a single one.
@@ -36,40 +35,28 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     correction : ndarray, shape (n,)
         To be subtracted from a magnitude [mag].
     correction_err : ndarray, shape (n,)
-        Standard error that the covariances of the surfaces give [mag].
+        Standard error from the covariances of the surfaces and their intrinsic scatter [mag].
     f_mid : ndarray, shape (n,)
         log10 of the flux after half a chip of transfers [dex of e-].
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         f = np.where(flux > 0, np.log10(flux), np.nan)
-    part, powers = n_transfers / ROWS, _powers(mjd - MJD_ZERO)
-    of_f, f_range, mixture = _mixed(surfaces, backgrounds, background, powers)
+    part, d = n_transfers / ROWS, mjd - MJD_ZERO
+    shares = _shares(np.asarray(backgrounds, dtype=float), background)
+    known = list(zip(shares, surfaces, strict=True))
+    of_f = sum(share * of_flux(surface, d, background) for share, surface in known)
+    ends = np.array([surface.f_range for surface in surfaces])
     gain = 0.4 * (part - 0.5)
     f_mid = _solved(f, gain, of_f)
-    f_used = np.clip(f_mid, *f_range)
+    f_used = np.clip(f_mid, ends[:, 0].max(), ends[:, 1].min())
     loss, slope = _value(of_f, f_used), _derivative(of_f, f_used)
     outside = f_used != f_mid
     f_mid = np.where(outside, f + gain * loss, f_mid)
     # An error of S moves f_mid, too, and with it S.
     response = 1 / (1 - np.where(outside, 0.0, gain * slope))
-    variance = _variance(surfaces, mixture, powers, f_used)
-    return loss * part, np.sqrt(variance) * np.abs(response * part), f_mid
-
-
-def _mixed(surfaces, backgrounds, background, powers):
-    """The surface of each star's date and background as powers of f, shape (3, n); its range of f; and the mixture.
-
-    The mixture is each surface's share.
-    """
-    shares = _shares(np.asarray(backgrounds, dtype=float), background)
-    of_f = sum(share * (surface.coefficients.T @ powers) for share, surface in zip(shares, surfaces, strict=True))
-    ends = np.array([surface.f_range for surface in surfaces])
-    return of_f, (ends[:, 0].max(), ends[:, 1].min()), shares
-
-
-def _powers(values):
-    """1, v, v^2, shape (3, n)."""
-    return np.stack([np.ones_like(values), values, values**2])
+    # The scatter is that of an epoch about the surface, and what is corrected is of some epoch.
+    squared = sum(share**2 * (variance(s, d, f_used, background) + s.scatter**2) for share, s in known)
+    return loss * part, np.sqrt(squared) * np.abs(response * part), f_mid
 
 
 def _shares(known, wanted):
@@ -94,10 +81,3 @@ def _value(of_f, f):
 
 def _derivative(of_f, f):
     return of_f[1] + 2 * f * of_f[2]
-
-
-def _variance(surfaces, mixture, powers, f):
-    """Of S, as the covariances of the surfaces have it."""
-    row = (powers[:, None, :] * _powers(f)[None, :, :]).reshape(_TERMS**2, -1)
-    of_each = (np.einsum("in,in->n", surface.covariance @ row, row) for surface in surfaces)
-    return np.maximum(sum(share**2 * variance for share, variance in zip(mixture, of_each, strict=True)), 0)

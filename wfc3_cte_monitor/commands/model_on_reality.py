@@ -1,0 +1,33 @@
+"""``uvis_external_cte plot_model_on_reality``: the model over the measured losses, from the database as it is."""
+
+from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings
+from wfc3_cte_monitor.pipeline.recipe import run
+from wfc3_cte_monitor.pipeline.request import Request
+
+__all__ = ["add_parser"]
+
+
+def add_parser(commands):
+    """Add the command to the tool box."""
+    p = commands.add_parser(
+        "plot_model_on_reality",
+        help="draw the model over the measured losses against time",
+        description="Draw, for each set in the database, the losses of all pairs against time with the model and its "
+        "standard error, a panel per flux bin with the residuals under it. Figures (PNG, PDF) and tables come to "
+        "model_on_reality in the newest results.",
+    )
+    p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="apertures [px] (default: all)")
+    add_config(p)
+    add_engine(p)
+    add_jobs(p)
+    p.set_defaults(run=_run)
+
+
+def _run(args):
+    settings = load_settings(args)
+    aprads = tuple(args.ap) if args.ap else settings.aprads
+    off = {"find": False, "photometry": False, "tweak": False}
+    request = Request("all", plots=("model_on_reality",), aprads=aprads, jobs=args.jobs, force=False, **off)
+    summary = run(request, settings)
+    print("\n".join(summary.lines()))
+    return summary.exit_code
