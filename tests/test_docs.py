@@ -18,7 +18,8 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
-SHOWN = r"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|database|retrieve|correct |simulate|photom_tests)[^`\n|]*"
+TOOLS = "database|retrieve|correct |simulate|photom_tests|validate|plot_|print_|compare_|cte180"
+SHOWN = rf"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|{TOOLS})[^`\n|]*"
 NEW_EPOCH = README.split("## A new epoch")[1].split("\n## ")[0]
 
 

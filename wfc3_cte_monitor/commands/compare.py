@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
-from wfc3_cte_monitor.outputs import make_folder, replace_file, write_table
+from wfc3_cte_monitor.outputs import make_folder, write_table
 from wfc3_cte_monitor.pipeline.compare import compare_losses, losses_in, summarised
+from wfc3_cte_monitor.pipeline.drawing import save
 from wfc3_cte_monitor.plots import plot_comparison
 
 __all__ = ["add_parser"]
@@ -48,15 +49,11 @@ def _run(args):
 
 
 def _write(summary, aperture, folder, args):
-    stem = folder / f"compare_results_r{aperture:g}"
+    path = folder / f"compare_results_r{aperture:g}.png"
     summary.meta |= {"a": args.a, "b": args.b}
-    write_table(summary, stem.with_suffix(".txt"))
+    write_table(summary, path.with_suffix(".txt"))
     title = f"B − A   r = {aperture:g} px   A {Path(args.a).name}   B {Path(args.b).name}"
-    figure = plot_comparison(summary, title=title)
-    for suffix in (".png", ".pdf"):
-        replace_file(
-            stem.with_suffix(suffix), lambda new, suffix=suffix: figure.savefig(new, dpi=120, format=suffix[1:])
-        )
+    save(plot_comparison(summary, title=title), path)
 
 
 def _say(summary, both):

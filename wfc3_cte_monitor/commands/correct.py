@@ -10,6 +10,7 @@ from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.outputs import read_star_list, write_star_list
 from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficients
 from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list, exposure_facts
+from wfc3_cte_monitor.pipeline.database_fit import coefficients_in_database
 from wfc3_cte_monitor.records import CorrectionFlag
 
 __all__ = ["add_parser", "EXAMPLES"]
@@ -48,6 +49,7 @@ def add_parser(commands):
         metavar="PATH",
         help="a coefficient file, or a folder of them (default: the newest results of the configuration)",
     )
+    p.add_argument("--db", action="store_true", help="or fit the coefficients now, to all losses in the database")
     p.add_argument("--image", type=Path, metavar="FITS", help="the exposure: date, exposure time, FLT or FLC")
     p.add_argument("--mjd", type=float, help="or its date [MJD]")
     p.add_argument("--exptime", type=float, help="and exposure time [s] (--what-if, --plan: default 350)")
@@ -70,7 +72,7 @@ def add_parser(commands):
 
 
 def _run(args):
-    coefficients = find_coefficients(args.coeffs or newest_coefficients(load_settings(args)))
+    coefficients = _coefficients(args)
     if args.what_if or args.plan:
         return (_what_if if args.what_if else _plan)(args, coefficients)
     if not args.catalog or not args.output:
@@ -88,6 +90,17 @@ def _run(args):
     _count(added["cte_flags"])
     print(f"{args.output}: {len(added['cte_flags'])} stars")
     return 0
+
+
+def _coefficients(args):
+    """Those of files, of the newest results, or of the database as it is."""
+    if args.coeffs and args.db:
+        raise ConfigurationError("--coeffs and --db: one of them")
+    if not args.db:
+        return find_coefficients(args.coeffs or newest_coefficients(load_settings(args)))
+    facts = {"target": "ngc104", "filter": "F502N", "ctecorr": False, "aperture": 3.0} | _facts(args)
+    kind = (facts[name] for name in ("target", "filter", "ctecorr", "aperture"))
+    return coefficients_in_database(load_settings(args), *kind)
 
 
 def _facts(args):

@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_config, load_settings, positive_int
-from wfc3_cte_monitor.outputs import make_folder, replace_file, write_table
+from wfc3_cte_monitor.outputs import make_folder, write_table
+from wfc3_cte_monitor.pipeline.drawing import save
 from wfc3_cte_monitor.pipeline.model_stars import compare, engines_here, make_stars
 from wfc3_cte_monitor.plots import plot_photom_tests
 
@@ -48,8 +49,7 @@ def _run(args):
         write_table(table, folder / f"{_FOLDER}_{name}.txt")
         _show(table)
     title = f"{', '.join(engines)}: photometry of {args.side**2} model stars"
-    figure = plot_photom_tests(*tables, title=title)
-    replace_file(folder / f"{_FOLDER}.png", lambda new: figure.savefig(new, dpi=150))
+    save(plot_photom_tests(*tables, title=title), folder / f"{_FOLDER}.png")
     print(f"{folder / _FOLDER}.png")
     return 0
 

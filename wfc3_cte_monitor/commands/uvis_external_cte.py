@@ -19,6 +19,7 @@ from wfc3_cte_monitor.commands import (
     retrieve,
     same_chip,
     setup,
+    validate,
 )
 from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
@@ -45,6 +46,7 @@ def parser():
     coefficients.add_parser(commands)
     compare.add_parser(commands)
     _add_simulate(commands)
+    validate.add_parser(commands)
     return p
 
 

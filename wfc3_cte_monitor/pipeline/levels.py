@@ -15,7 +15,7 @@ from wfc3_cte_monitor.pipeline.losses import coefficients_of, mean_epoch, of_fin
 from wfc3_cte_monitor.plots import plot_cte_flashlvl
 from wfc3_cte_monitor.surface import SEPARATE, LossPoints, choose, compare_models, predict
 
-__all__ = ["level_drawings"]
+__all__ = ["level_drawings", "fit_levels"]
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def _draw(drawing):
     model_path = drawing.path.with_name(f"{of_model}_coeffs.ecsv")
     trials_path = drawing.path.with_name(f"{of_model}_crossvalidation.txt")
     paths = [table_path]
-    trials, chosen, reason = _models(points)
+    trials, chosen, reason = fit_levels(points)
     if trials is not None:
         outputs.write_table(trials, trials_path)
         paths.append(trials_path)
@@ -89,8 +89,23 @@ def _draw(drawing):
     ]
 
 
-def _models(points):
-    """Table of what cross-validation says, the model that is published, and why there is none."""
+def fit_levels(points):
+    """Fit one surface to the losses at all post-flash levels.
+
+    Parameters
+    ----------
+    points : `astropy.table.Table`
+        With columns mjd, logflux, loss, loss_err, epoch, lo, background and flashlvl, and the unit in the metadata.
+
+    Returns
+    -------
+    trials : `astropy.table.Table` or None
+        What cross-validation says of each model; None where there is too little for it.
+    chosen : `surface.Trial` or None
+        With the surface.
+    reason : str
+        Why there is none.
+    """
     arrays = _loss_points(points)
     try:
         trials = compare_models(arrays)

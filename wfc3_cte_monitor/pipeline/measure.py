@@ -10,6 +10,7 @@ from wfc3_cte_monitor.database import results_row
 from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import nominal_pairs, same_chip_pairs
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.drawing import save
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_ratio_ypos
@@ -72,13 +73,13 @@ def measure_pairs(pairs, database, request, settings, staging, summary, cluster=
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
         outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
-        for drawing, _, error in progress(outcomes, len(drawings), "figures"):
+        for drawing, paths, error in progress(outcomes, len(drawings), "figures"):
             path = drawing[-1]
             if error:
                 _fail(summary, path.name, error)
             else:
                 summary.figures += 1
-                made_from[path] = made_from[path.with_suffix(".txt")]
+                made_from |= dict.fromkeys(paths, made_from[path.with_suffix(".txt")])
     return made_from
 
 
@@ -97,7 +98,7 @@ def _changed(pairs, prints, database, request, settings):
     stored = {key: value for target in targets for key, value in database.result_fingerprints(target).items()}
     flashes = {_flash_folder(pair) for pair in pairs}
     newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
-    suffixes = (".txt", ".png") if "ratio_ypos" in request.plots else (".txt",)
+    suffixes = (".txt", ".png", ".pdf") if "ratio_ypos" in request.plots else (".txt",)
 
     def is_unchanged(pair):
         names = (_slopes_file(pair, aperture, suffix) for aperture in request.aprads for suffix in suffixes)
@@ -183,10 +184,9 @@ def _title(pair, aperture):
 
 
 def draw_ratio_ypos(drawing):
-    """Draw and save one figure; a function of the module, so that a worker process can run it."""
+    """Draw and save one figure, its paths; a function of the module, so that a worker process can run it."""
     stars, fits, title, same_chip, path = drawing
-    figure = plot_ratio_ypos(stars, fits, title=title, same_chip=same_chip)
-    outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
+    return save(plot_ratio_ypos(stars, fits, title=title, same_chip=same_chip), path)
 
 
 def slopes_table(pair, aperture, stars, fits):

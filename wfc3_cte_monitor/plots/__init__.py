@@ -14,6 +14,7 @@ from wfc3_cte_monitor.plots.model_on_reality import plot_model_on_reality
 from wfc3_cte_monitor.plots.photom_tests import plot_photom_tests
 from wfc3_cte_monitor.plots.ratio_ypos import plot_ratio_ypos
 from wfc3_cte_monitor.plots.same_chip import plot_same_chip_expt, plot_same_chip_logflux
+from wfc3_cte_monitor.plots.validation import plot_validation
 
 __all__ = [
     "plot_comparison",
@@ -26,4 +27,5 @@ __all__ = [
     "plot_ratio_ypos",
     "plot_same_chip_expt",
     "plot_same_chip_logflux",
+    "plot_validation",
 ]

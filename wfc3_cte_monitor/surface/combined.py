@@ -29,6 +29,8 @@ __all__ = ["LossPoints", "Candidate", "Trial", "CANDIDATES", "SEPARATE", "MIN_EP
 MIN_EPOCHS = 3
 """With one of two epochs left out there is no change in time to be seen."""
 _MIN_LEVELS = 2
+_SIGNIFICANT = 2.0
+"""Standard errors."""
 _SINGULAR = 1e-8
 """An epoch of which so little is left that the others do not tell has told its own terms."""
 
@@ -132,7 +134,8 @@ def compare_models(points):
         short = (n_epochs, MIN_EPOCHS) if n_epochs < MIN_EPOCHS else (n_levels, _MIN_LEVELS)
         raise NotEnoughPointsError(*short)
     # What a point at either end would have to be extrapolated by without its epoch.
-    most = min(n_epochs - 1, TERMS), min(len(np.unique(points.flux_group)), TERMS), n_levels
+    # As many powers of g as levels would be separate surfaces once more, but for two, which a line must join.
+    most = min(n_epochs - 1, TERMS), min(len(np.unique(points.flux_group)), TERMS), max(n_levels - 1, 2)
     trials = [_separate(points)]
     for candidate in dict.fromkeys(replace(c, shape=tuple(map(min, c.shape, most))) for c in CANDIDATES):
         try:
@@ -143,12 +146,12 @@ def compare_models(points):
 
 
 def choose(points, trials):
-    """The most flexible of the candidates that predict as well as the best.
+    """The most flexible of the candidates that do not predict worse than the best.
 
-    As well is: the squared, weighted residuals, summed over the epochs, are not larger by more than the standard error
-    of the difference, which its scatter among epochs gives. Of models that predict alike the more flexible one has the
-    truer errors: what a stiff one does to the losses is not in its covariance (on simulated losses the truth lay
-    within one standard error of the best in 56-70 % of the cases, of this choice in 61-70 %, as near to the truth).
+    Worse is: the squared, weighted residuals, summed over the epochs, are larger by more than two standard errors of
+    the difference, which its scatter among epochs gives. Of models that predict alike the more flexible one has the
+    truer errors, since what a stiff one does to the losses is not in its covariance: on simulated losses the truth lay
+    within one standard error of the best in 56-70 % of the cases, of this choice in 66-70 %.
 
     Parameters
     ----------
@@ -171,7 +174,7 @@ def choose(points, trials):
     as_good = [one for one in candidates if not _is_worse(cost[id(one)], cost[id(best)])]
     chosen = min(as_good, key=lambda one: (-one.n_terms, cost[id(one)].sum()))
     both = np.isfinite(separate.residual)
-    costs = [_cost(points, np.where(both, one.residual, 0.0), floor) for one in (chosen, separate)]
+    costs = (_cost(points, np.where(both, one.residual, 0.0), floor) for one in (chosen, separate))
     return None if _is_worse(*costs) else chosen
 
 
@@ -184,7 +187,7 @@ def _cost(points, residual, floor):
 def _is_worse(cost, reference):
     """Whether the costs of the epochs are higher than others by more than chance would have it."""
     difference = cost - reference
-    return difference.sum() > np.sqrt(len(difference)) * np.std(difference, ddof=1)
+    return difference.sum() > _SIGNIFICANT * np.sqrt(len(difference)) * np.std(difference, ddof=1)
 
 
 # ---- One model -------------------------------------------------------------------------------------------------------
