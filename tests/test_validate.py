@@ -15,13 +15,13 @@ from wfc3_cte_monitor.settings import read_settings
     ("value", "error", "passed"),
     [
         (0.004, 0.001, True),
-        (0.007, 0.001, True),
-        (0.0081, 0.001, False),
+        (0.0089, 0.001, True),
+        (0.0091, 0.001, False),
         (-0.0061, np.nan, False),
         (np.nan, 0.1, False),
     ],
 )
-def test_a_check_allows_for_two_standard_errors(value, error, passed):
+def test_a_check_allows_for_three_standard_errors(value, error, passed):
     assert Check("it", value, error, -0.006, 0.006).passed == passed
 
 

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from wfc3_cte_monitor.records import Flag, PixelMasks
 from wfc3_cte_monitor.uvis import zero_based
 
-__all__ = ["HOT_BITS", "pixel_masks", "with_stars", "flagged"]
+__all__ = ["HOT_BITS", "pixel_masks", "with_stars", "flagged", "neighbour_light"]
 
 _SATURATED_BITS = 256 | 2048
 _COSMIC_RAY_BITS = 4096 | 8192
@@ -170,18 +170,43 @@ def _crowded(x, y, flux, radii):
     crowded = np.zeros(flux.shape, dtype=bool)
     if len(x) < 2:
         return crowded
-    first, second = (
-        cKDTree(np.stack([x, y], axis=1)).query_pairs(_NEIGHBOUR_REACH + radii.max(), output_type="ndarray").T
-    )
+    first, second = _near_pairs(x, y, _NEIGHBOUR_REACH + radii.max())
     distance = np.hypot(x[first] - x[second], y[first] - y[second])
     brightness = np.maximum(np.nan_to_num(flux[0]), 0)
     for k, radius in enumerate(radii):
-        share = _share_inside(distance, radius)
-        light = np.bincount(first, share * brightness[second], len(x)) + np.bincount(
-            second, share * brightness[first], len(x)
-        )
+        light = _sums_of_others(first, second, brightness, _share_inside(distance, radius))
         crowded[k] = light > _MAX_NEIGHBOUR_LIGHT * np.maximum(np.nan_to_num(flux[k]), 0)
     return crowded
+
+
+def neighbour_light(x, y, light, reach):
+    """The light of all others around each star.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+        [px]
+    light : ndarray, shape (n,)
+    reach : float
+        How far others count [px].
+
+    Returns
+    -------
+    others : ndarray, shape (n,)
+        In the unit of `light`.
+    """
+    return _sums_of_others(*_near_pairs(x, y, reach), light, 1.0)
+
+
+def _near_pairs(x, y, reach):
+    """Indices of the two stars of every pair within some pixels."""
+    return cKDTree(np.stack([x, y], axis=1)).query_pairs(reach, output_type="ndarray").T
+
+
+def _sums_of_others(first, second, light, share):
+    """For each star, the light of all that it is paired with, times a share per pair."""
+    n = len(light)
+    return np.bincount(first, share * light[second], n) + np.bincount(second, share * light[first], n)
 
 
 def _share_inside(distance, radius):

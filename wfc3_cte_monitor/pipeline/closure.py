@@ -2,9 +2,9 @@
 
 import numpy as np
 from astropy.table import Table, vstack
-from scipy.spatial import cKDTree
 
 from wfc3_cte_monitor.pipeline.correct import correct_photometry
+from wfc3_cte_monitor.quality import neighbour_light
 from wfc3_cte_monitor.records import StarPairs
 from wfc3_cte_monitor.simulate import true_loss
 from wfc3_cte_monitor.slopes import loss, measure_slopes
@@ -102,7 +102,8 @@ def corrected_stars(folder, exposures, coefficients, database, aperture=3.0):
         A row per star without a flag and without neighbours, whose light is another matter: imagename, flashlvl
         [e-/px], n_transfers [px], flux_true (in 3 px, before any loss), flux_mid (true, after half a chip), flux
         (measured), flux_level (corrected with the surface of the exposure's flash level) and flux_background (with
-        that of all levels, at the exposure's measured background) [e-].
+        that of all levels, at the exposure's measured background) [e-], and the standard errors flux_level_err and
+        flux_background_err of these two corrections [mag].
     """
     return vstack(
         [_corrected_stars(folder, exposure, coefficients, database, aperture) for exposure in exposures],
@@ -112,10 +113,8 @@ def corrected_stars(folder, exposures, coefficients, database, aperture=3.0):
 
 def _without_neighbours(true):
     """Whether all others within some pixels together have little light against a star's own."""
-    places, light = np.column_stack([true["x"], true["y"]]), np.asarray(true["flux_3"])
-    pairs = cKDTree(places).query_pairs(_NEAR, output_type="ndarray")
-    others = np.bincount(pairs.ravel(), light[pairs[:, ::-1].ravel()], minlength=len(light))
-    return others < _LITTLE * light
+    x, y, light = (np.asarray(true[name]) for name in ("x", "y", "flux_3"))
+    return neighbour_light(x, y, light, _NEAR) < _LITTLE * light
 
 
 def _corrected_stars(folder, exposure, coefficients, database, aperture):
@@ -133,6 +132,8 @@ def _corrected_stars(folder, exposure, coefficients, database, aperture):
     asked = {"flux": flux, "n_transfers": n, "mjd": exposure.expstart, "exptime": exposure.exptime}
     asked |= {"ctecorr": exposure.ctecorr, "aperture": aperture, "target": exposure.target, "filter": exposure.filter}
     background = database.background(exposure.target, exposure.imagename)
+    of_level = correct_photometry(coefficients, **asked, flashlvl=exposure.flashlvl)
+    of_background = correct_photometry(coefficients, **asked, background=background)
     return Table(
         {
             "imagename": np.full(len(flux), exposure.imagename),
@@ -141,7 +142,9 @@ def _corrected_stars(folder, exposure, coefficients, database, aperture):
             "flux_true": before,
             "flux_mid": at_half,
             "flux": flux,
-            "flux_level": correct_photometry(coefficients, **asked, flashlvl=exposure.flashlvl).value,
-            "flux_background": correct_photometry(coefficients, **asked, background=background).value,
+            "flux_level": of_level.value,
+            "flux_level_err": of_level.correction_err,
+            "flux_background": of_background.value,
+            "flux_background_err": of_background.correction_err,
         }
     )

@@ -53,8 +53,9 @@ def _client(address):
             f"--scheduler {address}: needs a package that is not installed: "
             f"pip install 'wfc3_cte_monitor[distributed]' ({error})"
         ) from error
-    # What it warns of is told by this package, or mended by distributed itself.
-    for name in ("distributed", "distributed.client"):
+    # What it warns of is told by this package, or mended by distributed itself. An interrupt that comes just when
+    # distributed begins to wait makes it stumble over its own variable, inside tornado.
+    for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         return distributed.Client(address, timeout=_CONNECT, set_as_default=False, name="wfc3_cte_monitor")

@@ -40,8 +40,8 @@ class Check:
 
     @property
     def passed(self):
-        """Whether the value is in its range, or no further outside of it than two standard errors."""
-        reach = 2 * self.error if np.isfinite(self.error) else 0.0
+        """Whether the value is in its range, or no further outside than three standard errors: checks are many."""
+        reach = 3 * self.error if np.isfinite(self.error) else 0.0
         return self.low - reach <= self.value <= self.high + reach
 
 
@@ -163,8 +163,9 @@ def _corrected(stars, bins):
             n, ratio = np.asarray(here["n_transfers"]), np.asarray(here[name]) / np.asarray(here["flux_true"])
             away = _MAG * (1 - ratio)
             kept = clip_line(n, away)
-            n, away = n[kept], away[kept]
+            here, n, away = here[kept], n[kept], away[kept]
             fit, far = fit_line(n, away), away[n > _FAR_END * ROWS]
+            of_model = _model_error(here, name)
             rows.append(
                 {
                     "flashlvl": float(level),
@@ -173,12 +174,19 @@ def _corrected(stars, bins):
                     "corrected_with": {"flux": "nothing", "flux_level": "own level"}.get(name, "all levels"),
                     "stars": len(n),
                     "slope": fit.slope * ROWS,
-                    "slope_err": fit.slope_err * ROWS,
+                    "slope_err": float(np.hypot(fit.slope_err * ROWS, of_model)),
                     "far_end": float(np.mean(far)),
-                    "far_end_err": float(np.std(far, ddof=1) / np.sqrt(len(far))),
+                    "far_end_err": float(np.hypot(np.std(far, ddof=1) / np.sqrt(len(far)), of_model)),
                 }
             )
     return Table(rows=rows)
+
+
+def _model_error(stars, name):
+    """Standard error of the loss that stars were corrected with, which all of them share [mag / 2051 px]."""
+    if f"{name}_err" not in stars.colnames:
+        return 0.0
+    return float(np.sum(stars[f"{name}_err"]) / np.sum(stars["n_transfers"]) * ROWS)
 
 
 def _corrected_checks(corrected):
@@ -264,6 +272,7 @@ def _coverage(table):
                 "repeats": len(shares) - 1,
             }
             for name, shares in inside.items()
+            if len(shares) > _REPEATS // 2
         ]
     )
 
@@ -274,8 +283,9 @@ def _model_checks(left_out, coverage):
         of_model = left_out[left_out["model"] == name]
         for row in of_model[np.isin(of_model["epoch"], epochs[1:-1])]:
             yield Check(f"epoch {row['epoch']:.0f} left out, {name}: rms [mag]", row["rms"], np.nan, 0.0, 0.02)
-        last = of_model[of_model["epoch"] == epochs[-1]][0]
-        yield Check(f"next epoch, {name}: rms in standard errors", last["rms_pull"], np.nan, 0.0, 2.0)
+        # no row where the epochs before do not bear a surface for all levels
+        for row in of_model[of_model["epoch"] == epochs[-1]]:
+            yield Check(f"next epoch, {name}: rms in standard errors", row["rms_pull"], np.nan, 0.0, 2.0)
     for row in coverage:
         name = f"law within 1 standard error, {row['model']}, {row['repeats']} repeats"
         yield Check(name, row["repeated"], row["repeated_err"], 0.64, 0.72)

@@ -80,7 +80,7 @@ def _draw_corrected(ax, corrected):
     ax.axhspan(-0.005, 0.005, **_LIMITS)
     ax.axhline(0.0, **style.REFERENCE_LINE)
     ax.set(xlim=(-0.6, len(bins) - 0.4), xlabel="flux [e⁻]", ylabel="slope [mag / 2051 px]")
-    ax.set_xticks(range(len(bins)), [f"{lo:g}–{hi:g}" for lo, hi in bins])
+    ax.set_xticks(range(len(bins)), [f"{lo:g}–{hi:g}" for lo, hi in bins], fontsize=7.5)
     if len(corrected):
         low, high = layout.robust_limits(corrected["slope"], corrected["slope_err"], include=0.0)
         ax.set_ylim(low, high + 0.35 * (high - low))  # room for the legend
