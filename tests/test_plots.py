@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.markers import TICKDOWN
 
@@ -359,9 +359,20 @@ def test_logflux_legend_gives_the_year_of_every_epoch_beside_the_axes():
 
 def test_logflux_colours_run_with_time_and_are_never_too_light():
     ax = plots.plot_cte_logflux(*logflux_tables(5)).axes[0]
-    colors = [line.get_color() for line in ax.lines if line.get_marker() in list("osD^v")]
+    first_of_epochs = [one for one in ax.collections if isinstance(one, PathCollection)]
+    colors = [one.get_facecolor()[0] for one in first_of_epochs]
     luminance = [np.dot((0.2126, 0.7152, 0.0722), to_rgb(color)) for color in colors]
     assert np.all(np.diff(luminance) > 0) and luminance[-1] < 0.8
+
+
+def test_logflux_tells_many_epochs_by_a_bar_of_colours():
+    figure = plots.plot_cte_logflux(*logflux_tables(60))
+    figure.draw_without_rendering()
+    assert legend_labels(figure) == ["model"]
+    upper, _, bar = panels(figure)
+    assert bar.get_ylabel() == "epoch" and "2017" in [text.get_text() for text in bar.get_yticklabels()]
+    assert bar.get_window_extent().x0 > upper.get_window_extent().x1
+    assert len(bars(upper)[1]) == 60 * 8
 
 
 def test_logflux_without_a_model_says_why():

@@ -1,21 +1,16 @@
 """CTE loss against post-flash level or background, a panel per flux bin: what flashing is good for."""
 
-import matplotlib
 import numpy as np
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
-from wfc3_cte_monitor.plots import layout, style
+from wfc3_cte_monitor.plots import epochs, layout, style
 
 __all__ = ["plot_cte_flashlvl"]
 
-_HEADER, _BAR = 0.98, 0.95  # [inch]
-_LIGHTEST = 0.88  # Of viridis; what comes after it is too light for paper.
+_HEADER = 0.98  # [inch]
 _TICKS = np.array([0, 1, 3, 6, 12, 20, 33, 55, 90, 120, 160])
 _SPREAD = 0.18
 """Between the first and the last epoch at the same level, so that none hides another [sqrt of e-/px]."""
-_SHORTEST_SPAN = 365.25  # [days]
 _RECOMMENDED = {"color": style.OKABE_ITO["vermillion"], "lw": 1.0, "ls": (0, (6, 3)), "zorder": 1}
 _LABELS = {
     "flashlvl": "post-flash level [e⁻/px]",
@@ -46,9 +41,9 @@ def plot_cte_flashlvl(points, curves=None, *, against):
     drawn = style.finite_rows(points, *names)
     curves = style.finite_rows(curves, *names) if curves is not None else drawn[:0]
     bins = sorted(set(zip(drawn["lo"].tolist(), drawn["hi"].tolist(), strict=True)))
-    colors = _colors(drawn["epoch"])
+    colors = epochs.epoch_colors(drawn["epoch"])
     with style.context():
-        figure, axes = layout.panel_grid(max(len(bins), 1), header=_HEADER, row_gap=0.32, right=_BAR)
+        figure, axes = layout.panel_grid(max(len(bins), 1), header=_HEADER, row_gap=0.32, right=epochs.BAR_WIDTH)
         _set_limits(axes[0, 0], drawn, against)
         if not bins:
             layout.write_heading(axes[0, 0], "no pairs")
@@ -63,14 +58,6 @@ def plot_cte_flashlvl(points, curves=None, *, against):
         title = style.table_title(points.meta, points.meta["target"])
         layout.write_header(figure, title, _legend(points.meta, curves), note=_note(points.meta, curves, against))
     return figure
-
-
-def _colors(epochs):
-    """What turns a date into a colour: the later, the lighter."""
-    first, last = (epochs.min(), epochs.max()) if len(epochs) else (0.0, 1.0)
-    norm = Normalize(first, max(last, first + _SHORTEST_SPAN))
-    colormap = matplotlib.colors.ListedColormap(matplotlib.colormaps["viridis"](np.linspace(0, _LIGHTEST, 256)))
-    return ScalarMappable(norm, colormap)
 
 
 def _set_limits(ax, drawn, against):
@@ -89,12 +76,11 @@ def _draw_panel(ax, points, curves, against, colors):
         x = np.sqrt(curve["background"])
         ax.fill_between(x, *(curve["loss"] + n * curve["loss_err"] for n in (-1, 1)), color=color, alpha=0.2, lw=0)
         ax.plot(x, curve["loss"], color=color, lw=1.1)
-    for epoch in np.unique(points["epoch"]):
-        here = points[points["epoch"] == epoch]
-        x = np.sqrt(np.maximum(here[against], 0.0))
-        if against == "flashlvl":
-            x = x + _SPREAD * (colors.norm(epoch) - 0.5)
-        layout.draw_points(ax, x, here["loss"], here["loss_err"], color=colors.to_rgba(epoch), marker="o", size=3.5)
+    x = np.sqrt(np.maximum(points[against], 0.0))
+    if against == "flashlvl":
+        x = x + _SPREAD * (colors.norm(points["epoch"]) - 0.5)
+    look = {"color": colors.to_rgba(points["epoch"]), "marker": "o", "size": 3.5}
+    layout.draw_points(ax, x, points["loss"], points["loss_err"], **look)
 
 
 def _label(figure, axes, unit, against):
@@ -105,16 +91,10 @@ def _label(figure, axes, unit, against):
 
 
 def _draw_bar(figure, axes, colors):
-    """The epochs as years, beside the panels."""
-    width, _ = figure.get_size_inches()
+    """The epochs beside the panels."""
+    left = figure.get_figwidth() - epochs.BAR_WIDTH + 0.12
     bottom, top = axes[-1, 0].get_position().y0, axes[0, 0].get_position().y1
-    cax = figure.add_axes((1 - (_BAR - 0.12) / width, bottom, 0.14 / width, top - bottom))
-    bar = figure.colorbar(colors, cax=cax)
-    first, last = style.mjd_to_year([colors.norm.vmin, colors.norm.vmax])
-    step = max(1, int(np.ceil((last - first) / 8)))
-    years = np.arange(np.ceil(first), last, step)
-    bar.set_ticks(style.year_to_mjd(years), labels=[f"{year:.0f}" for year in years])
-    bar.set_label("epoch")
+    epochs.draw_epoch_bar(figure, colors, left=left, bottom=bottom, top=top)
 
 
 def _legend(meta, curves):

@@ -1,24 +1,22 @@
 """CTE loss against log flux, a colour per epoch: what the empirical model describes."""
 
-from math import ceil
-
-import matplotlib
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from wfc3_cte_monitor.plots import layout, style
+from wfc3_cte_monitor.plots.epochs import BAR_WIDTH, draw_epoch_bar, epoch_colors
 
 __all__ = ["plot_cte_logflux"]
 
 _SAME_EPOCH = 1.0  # [days]; epochs lie more than 30 days apart.
-_LIGHTEST = 0.88  # Of viridis; what comes after it is too light for paper.
 _MARKERS = "osD^vPX"
 _FLUX_TICKS = np.array([100, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000])
 _LEGEND_ROWS = 22
+"""More epochs than these are told by a bar of colours: nobody finds one of sixty entries."""
 _COLUMNS = ("epoch", "logflux", "loss", "loss_err")
-_WIDTH, _LEFT, _BOTTOM, _HEADER, _LEGEND_WIDTH = 7.5, 0.9, 0.55, 0.95, 1.1  # [inch]
+_WIDTH, _LEFT, _BOTTOM, _HEADER, _LEGEND_WIDTH = 7.5, 0.9, 0.55, 0.95, BAR_WIDTH + 0.15  # [inch]
 _FLUXES_OF_NOTHING = 2.3, 4.6  # Shown where there is no point [dex of e-].
 
 
@@ -48,8 +46,7 @@ def plot_cte_logflux(points, curves):
         figure, upper, lower = _axes(len(epochs), with_residuals=len(curves) > 0)
         _set_limits(upper, points, curves)
         _draw_curves(upper, [_of_epoch(curves, epoch) for epoch in epochs], [look["color"] for look in looks])
-        for epoch, look in zip(epochs, looks, strict=True):
-            _draw_points(upper, _of_epoch(points, epoch), look)
+        _draw_points(upper, [_of_epoch(points, epoch) for epoch in epochs], looks)
         if lower:
             _draw_residuals(lower, points, curves, epochs, looks)
         _label(upper, lower, style.LOSS_UNITS[meta["unit"]])
@@ -72,15 +69,15 @@ def _of_epoch(rows, epoch):
 
 def _looks(epochs):
     """Colour and marker of each epoch: the later, the lighter."""
-    age = (epochs - epochs[:1]) / max(np.ptp(epochs), 1.0) if len(epochs) else epochs
-    colors = matplotlib.colormaps["viridis"](_LIGHTEST * age)
-    return [{"color": color, "marker": _MARKERS[i % len(_MARKERS)]} for i, color in enumerate(colors)]
+    markers = _MARKERS if len(epochs) <= _LEGEND_ROWS else _MARKERS[:1]
+    colors = epoch_colors(epochs).to_rgba(epochs)
+    return [{"color": color, "marker": markers[i % len(markers)]} for i, color in enumerate(colors)]
 
 
 def _axes(n_epochs, *, with_residuals):
     """Figure with the upper axes, and the lower ones (or None); the legend finds room on the right."""
     height = 6.6 if with_residuals else 5.0
-    width = _WIDTH + _LEGEND_WIDTH * max(ceil((n_epochs + with_residuals) / _LEGEND_ROWS), 0.2)
+    width = _WIDTH + (_LEGEND_WIDTH if n_epochs else 0.2)
     figure = Figure(figsize=(width, height))
     edges = {"left": _LEFT / width, "right": _WIDTH / width, "bottom": _BOTTOM / height, "top": 1 - _HEADER / height}
     ratios = (2.3, 1) if with_residuals else (1,)
@@ -110,30 +107,34 @@ def _line(curve, n_sigma=0):
     return np.stack([curve["logflux"], curve["loss"] + n_sigma * curve["loss_err"]], axis=1)
 
 
-def _draw_points(ax, points, look):
-    """The points of one epoch."""
-    layout.draw_points(ax, *(points[name] for name in _COLUMNS[1:]), **look)
+def _draw_points(ax, points, looks, **style):
+    """The points of all epochs, those with the same marker at once."""
+    for marker in dict.fromkeys(look["marker"] for look in looks):
+        same = [(rows, look["color"]) for rows, look in zip(points, looks, strict=True) if look["marker"] == marker]
+        columns = (np.concatenate([rows[name] for rows, _ in same]) for name in _COLUMNS[1:])
+        colors = np.concatenate([np.broadcast_to(color, (len(rows), 4)) for rows, color in same])
+        layout.draw_points(ax, *columns, color=colors, marker=marker, **style)
 
 
 def _draw_residuals(ax, points, curves, epochs, looks):
     """Points minus the curve of their own epoch."""
     away = [_residuals(_of_epoch(points, epoch), _of_epoch(curves, epoch)) for epoch in epochs]
-    ax.set_ylim(layout.robust_limits(*np.hstack(away)[1:], include=0.0))
-    for residual, look in zip(away, looks, strict=True):
-        layout.draw_points(ax, *residual, size=3.5, **look)
+    ax.set_ylim(
+        layout.robust_limits(*(np.concatenate([rows[name] for rows in away]) for name in _COLUMNS[2:]), include=0.0)
+    )
+    _draw_points(ax, away, looks, size=3.5)
 
 
 def _residuals(points, curve):
-    """Residuals of one epoch: rows of log flux, residual and standard error, shape (3, n).
+    """The points of one epoch with the residuals in the place of their losses.
 
     Points beyond the ends of the curve are left out: the model makes no claim there.
     """
-    logflux, loss, error = (points[name] for name in _COLUMNS[1:])
     if not len(curve):
-        return np.empty((3, 0))
-    model = np.interp(logflux, curve["logflux"], curve["loss"], left=np.nan, right=np.nan)
-    residual = np.array([logflux, loss - model, error])
-    return residual[:, np.isfinite(model)]
+        return points[:0]
+    residuals = points.copy()
+    residuals["loss"] -= np.interp(points["logflux"], curve["logflux"], curve["loss"], left=np.nan, right=np.nan)
+    return residuals[np.isfinite(residuals["loss"])]
 
 
 def _label(upper, lower, unit):
@@ -156,16 +157,18 @@ def _draw_flux_axis(upper):
 
 
 def _draw_legend(figure, epochs, looks, *, with_model):
-    """The epochs as years, on the right of the axes; under them the model."""
-    years = style.year_labels(epochs)
-    handles = [Line2D([], [], ls="none", label=year, **look) for year, look in zip(years, looks, strict=True)]
-    if with_model:
-        handles.append(Line2D([], [], color="0.4", lw=1.1, label="model"))
+    """The epochs as years, on the right of the axes; the model before them."""
     width, height = figure.get_size_inches()
+    handles = [Line2D([], [], color="0.4", lw=1.1, label="model")] if with_model else []
+    if len(epochs) <= _LEGEND_ROWS:
+        years = style.year_labels(epochs)
+        handles = [Line2D([], [], ls="none", label=y, **look) for y, look in zip(years, looks, strict=True)] + handles
     if handles:
         anchor = ((_WIDTH + 0.08) / width, 1 - _HEADER / height)
-        columns = ceil(len(handles) / _LEGEND_ROWS)
-        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=anchor, ncols=columns, borderaxespad=0)
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=anchor, borderaxespad=0)
+    if len(epochs) > _LEGEND_ROWS:
+        place = {"bottom": _BOTTOM / height, "top": 1 - (_HEADER + 0.3) / height}
+        draw_epoch_bar(figure, epoch_colors(epochs), left=_WIDTH + 0.15, **place)
 
 
 def _why_no_model(meta):

@@ -190,7 +190,9 @@ def draw_points(ax, x, y, errors, *, color, marker, size=4.5):
         With its limits set.
     x, y, errors : array_like, shape (n,)
         In the units of the axes.
-    color, marker : str
+    color : str or array_like, shape (n, 4)
+        One for all, or one per point.
+    marker : str
     size : float, optional
         Of the marker [pt].
 
@@ -205,14 +207,28 @@ def draw_points(ax, x, y, errors, *, color, marker, size=4.5):
     inside = ~above & ~below
     # The two artists of ax.errorbar, in a fifth of its time.
     ends = (y[inside] - errors[inside], y[inside] + errors[inside])
-    ax.add_collection(_bars(x[inside], *ends, color=color, lw=0.8, alpha=0.9), autolim=False)
-    look = {"ls": "none", "markersize": size, "markeredgecolor": "white", "markeredgewidth": 0.3}
-    ax.plot(x[inside], y[inside], color=color, marker=marker, alpha=0.9, **look)
+    ax.add_collection(_bars(x[inside], *ends, color=_of(color, inside), lw=0.8, alpha=0.9), autolim=False)
+    look = {"size": size, "edge": "white", "edge_width": 0.3, "alpha": 0.9}
+    _mark(ax, x[inside], y[inside], _of(color, inside), marker, **look)
     for beyond, height, arrow in ((above, 1 - edge, r"$\uparrow$"), (below, edge, r"$\downarrow$")):
         if beyond.any():
-            look = {"ls": "none", "markersize": 8, "markeredgewidth": 0, "color": color, "marker": arrow}
-            ax.plot(x[beyond], np.full(beyond.sum(), height), transform=ax.get_xaxis_transform(), **look)
+            look = {"size": 8, "edge_width": 0, "transform": ax.get_xaxis_transform()}
+            _mark(ax, x[beyond], np.full(beyond.sum(), height), _of(color, beyond), arrow, **look)
     return np.count_nonzero(above | below)
+
+
+def _of(color, chosen):
+    """The colours of the chosen points."""
+    return color if isinstance(color, str) else np.asarray(color)[chosen]
+
+
+def _mark(ax, x, y, color, marker, *, size, edge_width, edge="none", **look):
+    """Markers of one shape: of many colours all at once, since an artist costs more than the points in it."""
+    if isinstance(color, str):
+        look |= {"ls": "none", "markersize": size, "markeredgecolor": edge, "markeredgewidth": edge_width}
+        ax.plot(x, y, color=color, marker=marker, **look)
+    else:
+        ax.scatter(x, y, s=size**2, c=color, marker=marker, edgecolors=edge, linewidths=edge_width, **look)
 
 
 def _bars(x, low, high, **look):
