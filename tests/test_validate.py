@@ -1,5 +1,6 @@
 """Closure as a command: it passes on what is true, and does not on what is not."""
 
+import re
 import sqlite3
 
 import numpy as np
@@ -9,6 +10,8 @@ from running import run_tool
 
 from wfc3_cte_monitor.pipeline.validate import Check, validate
 from wfc3_cte_monitor.settings import read_settings
+from wfc3_cte_monitor.simulate import true_loss
+from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
 
 
 @pytest.mark.parametrize(
@@ -49,6 +52,40 @@ def test_what_was_put_in_comes_back(finished):
     left = Table.read(folder / "validation" / "corrected.ecsv")
     before, after = (left[left["corrected_with"] == kind] for kind in ("nothing", "all levels"))
     assert np.all(np.abs(after["slope"]) < before["slope"])
+
+
+QUESTION = ("--mjd", 56800, "--flux", 700, "--y", 200, "--chip", 1)
+
+
+def correction_of(outcome):
+    assert outcome.code == 0, outcome.out
+    value, error = re.search(r"(-?\d\.\d+) \+- (\d\.\d+) mag", outcome.out).groups()
+    return float(value), float(error)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("background", [("--flashlvl", 12), ("--background", 6)])
+def test_coefficients_from_the_database_answer_like_those_in_files(finished, background):
+    config = finished[0] / "config.py"
+    asked = ("correct", "--what-if", *QUESTION, *background, "--config", config)
+    value, error = correction_of(run_tool(*asked, "--db"))
+    assert (value, error) == pytest.approx(correction_of(run_tool(*asked)), abs=2e-4)
+    lost = true_loss(56800 - MJD_ZERO, np.log10(700), 12.0 if "--flashlvl" in background else 6.0)
+    assert value == pytest.approx(lost * 1851 / ROWS, abs=0.5 * lost)
+
+
+@pytest.mark.slow
+def test_the_model_is_drawn_on_what_the_database_has(finished):
+    folder = finished[0]
+    assert run_tool("plot_model_on_reality", "--config", folder / "config.py", "--ap", 3).code == 0
+    drawn = folder / "outputs" / "finalresults" / "pf0" / "most_recent" / "model_on_reality"
+    (figure,) = drawn.glob("*.png")
+    assert figure.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    (name,) = drawn.glob("*.txt")
+    table = Table.read(name, format="ascii.ecsv")
+    # The residuals are those of a fit: as wide as the errors, and 0 on average.
+    pulls = table["residual"] / np.hypot(table["loss_err"], table.meta["scatter"])
+    assert 0.4 < np.sqrt(np.mean(pulls**2)) < 1.6 and abs(np.mean(pulls)) < 0.4
 
 
 @pytest.mark.slow
