@@ -52,6 +52,7 @@ def plot_cte_flashlvl(points, curves=None, *, against):
             ax.axvline(np.sqrt(points.meta["recommended"]), **_RECOMMENDED)
             _draw_panel(ax, here, model, against, colors)
             layout.write_heading(ax, style.bin_label(lo, hi), detail=f"{len(here)} pairs")
+        layout.light_ticks(axes)
         _label(figure, axes, points.meta["unit"], against)
         if len(drawn):
             _draw_bar(figure, axes, colors)

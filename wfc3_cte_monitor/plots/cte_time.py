@@ -41,6 +41,7 @@ def plot_cte_time(losses):
             layout.write_heading(axes[0, 0], "no flux bins", offset=_YEARS_HEIGHT)
         n_outside = sum(_draw_panel(ax, drawn, edges, looks) for ax, edges in zip(axes.flat, bins, strict=False))
         _draw_axes(figure, axes, losses.meta["unit"])
+        layout.light_ticks(axes, upper=axes[0])
         layout.write_header(figure, style.table_title(losses.meta, ", ".join(looks)), _legend_handles(looks, n_outside))
     return figure
 

@@ -6,9 +6,18 @@ import numpy as np
 from matplotlib import rcParams
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.markers import TICKDOWN
+from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP
 
-__all__ = ["panel_grid", "write_header", "write_heading", "write_detail", "upper_axis", "robust_limits", "draw_points"]
+__all__ = [
+    "panel_grid",
+    "light_ticks",
+    "write_header",
+    "write_heading",
+    "write_detail",
+    "upper_axis",
+    "robust_limits",
+    "draw_points",
+]
 
 _HOPELESS = 10.0  # Times the median error.
 _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_BOTTOM, _PANEL_GAP = 0.72, 0.15, 0.62, 0.1  # [inch]
@@ -111,6 +120,45 @@ def _hide_unused(axes, n_panels):
         axes.flat[index - n_columns].tick_params(labelbottom=True)
 
 
+def light_ticks(axes, *, upper=()):
+    """Draw the ticks of the inner panels of a grid, which have no labels, as plain marks.
+
+    The axes that matplotlib would lay out for them take a third of the time of a whole figure.
+
+    Parameters
+    ----------
+    axes : ndarray of matplotlib.axes.Axes
+        From `panel_grid`, with their limits and ticks set.
+    upper : sequence of matplotlib.axes.Axes, optional
+        Those that have an `upper_axis` in the place of the marks above.
+    """
+    x, y = (
+        _within(axis.get_majorticklocs(), axis.get_view_interval()) for axis in (axes[0, 0].xaxis, axes[0, 0].yaxis)
+    )
+    drawn = [ax for ax in axes.flat if ax.get_visible()]
+    for ax in drawn:
+        if not ax.xaxis.get_tick_params()["labelbottom"]:
+            ax.xaxis.set_visible(False)
+            ends = ((0, TICKUP), (1, TICKDOWN)) if ax not in upper else ((0, TICKUP),)
+            for place, mark in ends:
+                _mark_ticks(ax, x, np.full(len(x), place), mark, ax.get_xaxis_transform())
+        if not ax.yaxis.get_tick_params()["labelleft"]:
+            ax.yaxis.set_visible(False)
+            for place, mark in ((0, TICKRIGHT), (1, TICKLEFT)):
+                _mark_ticks(ax, np.full(len(y), place), y, mark, ax.get_yaxis_transform())
+
+
+def _within(ticks, limits):
+    low, high = sorted(limits)
+    return ticks[(ticks >= low) & (ticks <= high)]
+
+
+def _mark_ticks(ax, x, y, mark, transform, size=None, **look):
+    """Marks of the length of major ticks, unless told otherwise."""
+    look = {"ls": "none", "mew": 0.8, "color": "black", "zorder": 2.5} | look
+    ax.plot(x, y, transform=transform, marker=mark, ms=size or rcParams["xtick.major.size"], **look)
+
+
 def write_header(figure, title, handles=(), *, note="", left=_MARGIN_LEFT):
     """Title at the upper left of a figure, and under it the legend or a note in one line: they never cover data.
 
@@ -165,11 +213,10 @@ def upper_axis(ax, positions, labels, *, minor=(), name=""):
         Of the scale.
     """
     ax.tick_params(top=False)
-    look = {"ls": "none", "marker": TICKDOWN, "mew": 0.8, "color": "black", "clip_on": False}
     for places, kind in ((positions, "major"), (minor, "minor")):
         if len(places):
-            size = rcParams[f"xtick.{kind}.size"]
-            ax.plot(places, np.ones(len(places)), transform=ax.get_xaxis_transform(), ms=size, **look)
+            look = {"size": rcParams[f"xtick.{kind}.size"], "clip_on": False}
+            _mark_ticks(ax, places, np.ones(len(places)), TICKDOWN, ax.get_xaxis_transform(), **look)
     above = {"xycoords": ax.get_xaxis_transform(), "textcoords": "offset points", "ha": "center", "va": "bottom"}
     for place, label in zip(positions, labels, strict=True):
         ax.annotate(label, (place, 1), (0, 3.5), fontsize=rcParams["xtick.labelsize"], **above)

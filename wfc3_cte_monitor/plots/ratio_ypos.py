@@ -49,6 +49,7 @@ def plot_ratio_ypos(stars, fits, *, title, same_chip=None):
         axes[0, 0].set(xlim=(0, ROWS + 1), ylim=limits, xticks=(500, 1000, 1500, 2000))
         for ax, fit, in_bin in zip(axes.flat, fits, chosen, strict=False):
             _draw_panel(ax, stars.y[in_bin], ratio[in_bin], fit)
+        layout.light_ticks(axes)
         across, ratio_of = _LABELS[same_chip]
         figure.supxlabel(across, fontsize=10, y=0.02)
         figure.supylabel(f"flux ratio F1 / F2 ({ratio_of})", fontsize=10, x=0.008)
