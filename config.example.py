@@ -83,6 +83,25 @@ recommended_background = 12
 # The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
 mast_server = None
 
+# ---- Optional: what nominal runs leave out and the command line can ask for by name; these are the defaults ----------
+
+# Each subset has a database, folders, titles and coefficients of its own. `--visits-anyway` is of forbidden_visits.
+
+# `--chinject MODE`: exposures with this value of CHINJECT, as 12348 took them to test the modes.
+chinject_modes = ["CONT", "LI10", "LI17", "LI25"]
+
+# `--field NAME`: a field off the clusters, by its TARGNAME, with a master catalogue of its own, here
+# data/master_cat/final/ngc104cal2_master.cat: copy it there, or make it from the field's exposures in data/<program> by
+# `uvis_external_cte build_master_catalog --field cal2 --filter F502N`.
+off_fields = {"cal2": "NGC-104-CAL2"}
+
+# `--subdithers`, `--xdithers`: |POSTARG2|, |POSTARG1| above the first and below the second [arcsec].
+subdithers = (0.1, 80.0)
+xdithers = (0.1, 40.0)
+
+# Part of a chip's field that both exposures of a dithered pair must have, one on either chip.
+min_shared_field = 0.25
+
 # ---- Optional: alignment and cosmic rays; these are the defaults -----------------------------------------------------
 
 # TweakReg's parameters and those of its source finding, under TweakReg's own names, for a target, filter and exposure

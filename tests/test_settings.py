@@ -7,11 +7,11 @@ import pytest
 
 from wfc3_cte_monitor.commands import uvis_external_cte
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.records import Expectation, FluxBin
+from wfc3_cte_monitor.records import Expectation, FluxBin, Subset
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, Settings, find_config, read_settings
 from wfc3_cte_monitor.tables import shipped_file
 
-NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine", "dq")]
+NAMES = [field.name for field in fields(Settings) if field.name not in ("config_file", "engine", "dq", "subset")]
 OPTIONAL = {field.name: field.default for field in fields(Settings) if field.default is not MISSING}
 OPTIONAL |= {field.name: field.default_factory() for field in fields(Settings) if field.default_factory is not MISSING}
 DOCUMENTED_DEFAULTS = {
@@ -20,6 +20,11 @@ DOCUMENTED_DEFAULTS = {
     "max_shift",
     "bad_dq_bits",
     "dq_choices",
+    "chinject_modes",
+    "off_fields",
+    "subdithers",
+    "xdithers",
+    "min_shared_field",
     "recommended_background",
     "mast_server",
 }
@@ -76,6 +81,24 @@ def test_a_choice_of_bits_has_a_database_and_results_of_its_own(make_config):
     assert hot.database_url.name == "uvis_external_cte_dqhot.db"
     assert hot.path_to_finalresults.name == "finalresults_dqhot"
     assert iraf.path_to_photom.name == "photom_iraf_dqnone"
+
+
+def test_a_subset_has_a_database_results_and_copies_of_its_own(make_config):
+    plain = read_settings(make_config(path_to_automated_outputs="web"))
+    subset = Subset(chinject="LI10", visits_anyway=True)
+    chosen = plain.of_engine("iraf").with_dq("hot").of_subset(subset)
+    own = "_iraf_dqhot_chinjectli10_visitsanyway"
+    assert chosen.database_url.name == f"uvis_external_cte{own}.db"
+    assert (chosen.path_to_photom.name, chosen.path_to_finalresults.name) == (f"photom{own}", f"finalresults{own}")
+    assert chosen.path_to_copies == plain.path_to_copies / own[1:]
+    assert subset.title == "charge injection LI10, with forbidden visits"
+    assert plain.of_subset(Subset()) == plain
+
+
+def test_a_field_off_the_clusters_is_the_one_target_of_its_subset(make_config):
+    plain = read_settings(make_config())
+    assert plain.of_subset(Subset(field="cal2")).target_list == ("ngc104cal2",)
+    assert plain.of_subset(Subset(xdithers=True)).target_list == plain.target_list
 
 
 @pytest.mark.parametrize("name", OF_THE_ALIGNMENT)
@@ -146,6 +169,11 @@ WRONG = {
     "recommended_background": [0, -1, "12", None],
     "bad_dq_bits": [1.5, "x", None, True, -1],
     "dq_choices": [16, ["hot"], {"hot": "x"}, {"hot": -1}, {5: 16}, {"../x": 16}, {"": 16}],
+    "chinject_modes": [None, [], "CONT", ["NONE"], ["none"], ["LI 10"], ["CONT", "cont"], [10]],
+    "off_fields": [["cal2"], {"cal 2": "NGC-104-CAL2"}, {"cal2": ""}, {"cal2": "---"}, {"x": "NGC-104"}, {5: "A"}],
+    "subdithers": [None, 5, (0.1,), (80, 0.1), (0.1, 0.1), ("0", "1"), (-1, 80), (0.1, 40, 80)],
+    "xdithers": [(40, 0.1)],
+    "min_shared_field": [0, 1.1, -1, "0.5", None, True],
     "tweakreg_parameters": [
         None,
         {"ngc104": {}},
@@ -245,6 +273,11 @@ def test_wrong_expectation_names_program_and_visit(make_config, place, lines, wo
         ("forbidden_visits", {}, {}),
         ("same_chip_visits", {12692: ["5", 6]}, {12692: ("05", "06")}),
         ("loss_unit", "flux", "flux"),
+        ("chinject_modes", ["cont", "Li17"], ("CONT", "LI17")),
+        ("off_fields", {"Cal2": "NGC 104 CAL2"}, {"cal2": "ngc104cal2"}),
+        ("off_fields", {}, {}),
+        ("subdithers", [1, 40.5], (1, 40.5)),
+        ("min_shared_field", 1, 1),
         ("path_to_automated_outputs", "", None),
         ("db_url", "", None),
         ("mast_server", "", None),

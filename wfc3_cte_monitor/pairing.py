@@ -6,14 +6,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wfc3_cte_monitor.records import ExposurePair
+from wfc3_cte_monitor.uvis import CHIP_DISTANCE, CHIP_SIZE, MIN_SHIFT
 
-__all__ = ["nominal_pairs", "same_chip_pairs", "epochs"]
+__all__ = ["nominal_pairs", "dithered_pairs", "with_partners", "shared_field", "same_chip_pairs", "epochs"]
 
 _MAX_DAYS = 1.0
 """A visit lasts hours."""
-
-_MAX_POSTARG1 = 0.1
-"""[arcsec]"""
 
 _MAX_ROLL_DIFFERENCE = 5.0
 """From 180 degrees, of the rolls of a same-chip pair [deg]."""
@@ -54,9 +52,81 @@ def _closest(group):
         return []
     days = np.array([[abs(one.expstart - two.expstart) for two in twos] for one in ones])
     shift = np.array([[abs(one.postarg1 - two.postarg1) for two in twos] for one in ones])
-    allowed = (days <= _MAX_DAYS) & (shift <= _MAX_POSTARG1 + 1e-9)
+    allowed = (days <= _MAX_DAYS) & (shift <= MIN_SHIFT + 1e-9)
     chosen = zip(*linear_sum_assignment(np.where(allowed, days, _IMPOSSIBLE)), strict=True)
     return [ExposurePair(ones[i], twos[j]) for i, j in chosen if allowed[i, j]]
+
+
+def with_partners(exposures):
+    """Of the exposures those that are dithered, and those that may be their partners, in the same order.
+
+    Parameters
+    ----------
+    exposures : sequence of `records.Exposure`
+    """
+    groups = {_group(e) for e in exposures if e.dithered}
+    return [e for e in exposures if _group(e) in groups]
+
+
+def shared_field(one, two):
+    """The part of a chip's field, 0 to 1, that `one` has on chip 1 and `two` on chip 2, by their POSTARGs."""
+    moved = abs(one.postarg1 - two.postarg1), abs(CHIP_DISTANCE - abs(one.postarg2 - two.postarg2))
+    width, height = (max(0.0, 1.0 - arcsec / size) for arcsec, size in zip(moved, CHIP_SIZE, strict=True))
+    return width * height
+
+
+def dithered_pairs(exposures, min_shared):
+    """Pair each dithered exposure with one that has the same stars on the other chip, dithered or not.
+
+    Whatever the dither, a row further from the amplifier of one chip is a row nearer to that of the other: the slope is
+    that of a nominal pair, of the rows that both have; sqrt(F1 F2) is the flux after fewer or more transfers than
+    half a chip. Like those of a nominal pair, the two agree in all but the POSTARGs. Those that share most are paired
+    first, each dithered exposure once; one that is not dithered may be the partner of several.
+
+    Parameters
+    ----------
+    exposures : iterable of `records.Exposure`
+        With their chips known.
+    min_shared : float
+        `shared_field` that a pair needs.
+
+    Returns
+    -------
+    pairs : list of `records.ExposurePair`
+        In order of time.
+    unpaired : dict
+        Dithered `records.Exposure` -> the reason.
+    """
+    ordered = sorted(exposures, key=lambda e: (_group(e), e.expstart, e.imagename))
+    possible = [pair for _, group in groupby(ordered, key=_group) for pair in _dithered_in(list(group))]
+    pairs, used = [], set()
+    for pair in sorted(possible, key=lambda p: (-round(shared_field(p.one, p.two), 2), _days(p), p.one.imagename)):
+        dithered = {e for e in (pair.one, pair.two) if e.dithered}
+        if shared_field(pair.one, pair.two) >= min_shared and not dithered & used:
+            pairs.append(pair)
+            used |= dithered
+    pairs.sort(key=lambda pair: (pair.mjd, pair.one.imagename))
+    return pairs, {e: _why_unpaired(e, possible, min_shared) for e in ordered if e.dithered and e not in used}
+
+
+def _dithered_in(group):
+    """All pairs of a group, one of which is dithered, on different chips in one visit."""
+    pairs = [ExposurePair(one, two) for one in group if one.chip == 1 for two in group if two.chip == 2]
+    return [pair for pair in pairs if (pair.one.dithered or pair.two.dithered) and _days(pair) <= _MAX_DAYS]
+
+
+def _days(pair):
+    return abs(pair.one.expstart - pair.two.expstart)
+
+
+def _why_unpaired(exposure, possible, min_shared):
+    own = [pair for pair in possible if exposure in (pair.one, pair.two)]
+    if not own:
+        return f"nothing of its visit, filter, time and flash on chip {3 - exposure.chip}"
+    best = max(shared_field(pair.one, pair.two) for pair in own)
+    if best < min_shared:
+        return f"shares at most {100 * best:.0f} % of its field with one on chip {3 - exposure.chip}"
+    return f"what it shares stars with on chip {3 - exposure.chip} is paired with others"
 
 
 def same_chip_pairs(exposures):

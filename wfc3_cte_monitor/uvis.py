@@ -14,6 +14,10 @@ __all__ = [
     "ROWS",
     "ROWS_PER_FLUX_LOSS",
     "MIDDLE_ROW",
+    "CHIP_SIZE",
+    "CHIP_DISTANCE",
+    "MIN_SHIFT",
+    "MIN_CHIP_MOVE",
     "MJD_ZERO",
     "SHORT_EXPTIME_MAX",
     "SAME_CHIP_TARGET",
@@ -37,6 +41,15 @@ ROWS_PER_FLUX_LOSS = 2048
 
 MIDDLE_ROW = (ROWS + 1) / 2
 """As far from the amplifier at either roll [px]."""
+
+CHIP_SIZE = (162.0, 81.0)
+"""Width and height of a chip on the sky [arcsec]."""
+
+CHIP_DISTANCE = 82.5
+"""POSTARG2 from the middle of one chip to that of the other [arcsec]."""
+
+MIN_SHIFT, MIN_CHIP_MOVE = 0.1, 80.0
+"""Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
 
 MJD_ZERO = 55400.0
 """Zero point of the date in the empirical model [MJD]."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients
+from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import CoefficientError, ConfigurationError
 from wfc3_cte_monitor.outputs import FORMATS, coefficient_table, replace_file, table_text
 from wfc3_cte_monitor.pipeline.correct import all_coefficients, newest_of_each_set
@@ -36,6 +37,7 @@ def add_parser(commands):
         "--epochs", nargs="+", metavar="MJD|all", help="epochs, to the day, or all of them (default: the newest)"
     )
     add_config(p)
+    add_subsets(p)
     p.set_defaults(run=_run)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
+from wfc3_cte_monitor.commands.subsets import chosen_subset
 from wfc3_cte_monitor.errors import ConfigurationError, MonitorError
 from wfc3_cte_monitor.outputs import MOST_RECENT
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
@@ -98,9 +99,10 @@ def newest_coefficients(settings):
 
 
 def load_settings(args):
-    """The `settings.Settings` that the arguments name."""
+    """The `settings.Settings` that the arguments name, of the engine and the subset that they choose."""
     settings = read_settings(find_config(args.config))
-    return settings.of_engine("iraf" if getattr(args, "irafphot", False) else "python")
+    settings = settings.of_engine("iraf" if getattr(args, "irafphot", False) else "python")
+    return settings.of_subset(chosen_subset(args, settings))
 
 
 def positive_int(text):

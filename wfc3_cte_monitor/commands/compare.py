@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands.subsets import add_field
 from wfc3_cte_monitor.outputs import make_folder, write_table
 from wfc3_cte_monitor.pipeline.compare import compare_losses, losses_in, summarised
 from wfc3_cte_monitor.pipeline.drawing import save
@@ -32,6 +33,7 @@ def add_parser(commands):
     )
     add_config(p)
     add_engine(p)
+    add_field(p)
     p.set_defaults(run=_run)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients, yes_no
+from wfc3_cte_monitor.commands.subsets import add_subsets, asks_for_subset
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.outputs import read_star_list, write_star_list
 from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficients
@@ -68,6 +69,7 @@ def add_parser(commands):
     p.add_argument("--mag", metavar="COLUMN", help="column of the magnitudes")
     p.add_argument("--chip-column", metavar="COLUMN", help="column of the chips")
     add_config(p)
+    add_subsets(p)
     p.set_defaults(run=_run)
 
 
@@ -108,6 +110,8 @@ def _facts(args):
     facts = exposure_facts(args.image) if args.image else {}
     names = ("mjd", "exptime", "background", "flashlvl", "chip", "zeropoint", "aperture", "target", "filter")
     facts |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if asks_for_subset(args):
+        facts["subset"] = load_settings(args).subset.title
     return facts if args.flc is None else facts | {"ctecorr": args.flc}
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.database import Database, copy_database, left_behind
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.tables import Schema
@@ -20,6 +21,7 @@ def add_parsers(commands):
     create = actions.add_parser("create", help="create the tables that do not exist yet")
     add_config(create)
     add_engine(create)
+    add_subsets(create)
     create.set_defaults(run=_create)
     _add_copy(actions)
     _add_populate(commands)
@@ -42,6 +44,7 @@ def _add_copy(actions):
     )
     add_config(p)
     add_engine(p)
+    add_subsets(p)
     p.set_defaults(run=_copy)
 
 
@@ -81,6 +84,7 @@ def _add_populate(commands):
     )
     add_config(p)
     add_engine(p)
+    add_subsets(p)
     p.set_defaults(run=_populate)
 
 

@@ -1,6 +1,7 @@
 """``uvis_external_cte plot_model_on_reality``: the model over the measured losses, from the database as it is."""
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings
+from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.pipeline.recipe import run
 from wfc3_cte_monitor.pipeline.request import Request
 
@@ -18,6 +19,7 @@ def add_parser(commands):
     )
     p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="apertures [px] (default: all)")
     add_config(p)
+    add_subsets(p)
     add_engine(p)
     add_jobs(p)
     p.set_defaults(run=_run)

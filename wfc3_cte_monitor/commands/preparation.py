@@ -12,6 +12,7 @@ from wfc3_cte_monitor.commands.common import (
     positive_number,
     visit,
 )
+from wfc3_cte_monitor.commands.subsets import add_field
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.build import build_master_catalog
@@ -101,7 +102,9 @@ def _add_build(commands):
         "configuration",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--target", required=True, help="of target_list, such as ngc104")
+    what = p.add_mutually_exclusive_group(required=True)
+    what.add_argument("--target", help="of target_list, such as ngc104")
+    add_field(what)
     p.add_argument("--filter", required=True, help="of filter_list, such as F502N")
     p.add_argument("--pr", nargs="+", type=int, metavar="PROGRAM", help="only exposures of these programs")
     p.add_argument("--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 or 0A")
@@ -127,11 +130,12 @@ def _add_build(commands):
 
 def _run_build(args):
     settings = load_settings(args)
-    for value, name in ((args.target, "target_list"), (args.filter, "filter_list")):
+    target = args.target or settings.off_fields[settings.subset.field]
+    for value, name in ((target, "target_list"), (args.filter, "filter_list")):
         if value not in getattr(settings, name):
             raise ConfigurationError(f"{value}: not in {name} ({', '.join(getattr(settings, name))})")
     summary = build_master_catalog(
-        args.target,
+        target,
         args.filter,
         settings,
         programs=args.pr,

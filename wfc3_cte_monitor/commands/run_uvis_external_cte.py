@@ -14,6 +14,7 @@ from wfc3_cte_monitor.commands.common import (
     visit,
     yes_no,
 )
+from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.iraf import require_iraf
 from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs
@@ -33,6 +34,7 @@ examples:
   two visits of one program:               run_uvis_external_cte --pr 14012 --v 3 4
   only the figures of slopes, r = 3:        run_uvis_external_cte --pr 12379 --ap 3 --pl ratio_ypos
   the same-chip set:                       run_uvis_external_cte --pr 180
+  exposures with charge injection:         run_uvis_external_cte --pr 12348 --chinject CONT
   results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
 
 exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration
@@ -48,6 +50,7 @@ def parser():
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_selection(p)
+    add_subsets(p)
     _add_steps(p)
     _add_results(p)
     add_config(p)
@@ -86,8 +89,8 @@ def _add_steps(p):
         type=yes_no,
         default=True,
         metavar="y|n",
-        help="first align what lies in newdata and move it to its program (default y); see uvis_external_cte "
-        "run_tweakreg",
+        help="first align what lies in newdata and move it to its program (default y; never for a subset); see "
+        "uvis_external_cte run_tweakreg",
     )
     p.add_argument(
         "--doadriz",
@@ -204,7 +207,8 @@ def request_of(args, settings):
         force=args.force,
         scheduler=args.scheduler,
         maskcr=args.maskcr,
-        tweak=args.dotweak,
+        # What lies in newdata is aligned, or moved as it is, by the nominal rules alone.
+        tweak=args.dotweak and not settings.subset,
         adriz=args.doadriz,
     )
 

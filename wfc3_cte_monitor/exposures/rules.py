@@ -5,13 +5,10 @@ import math
 from wfc3_cte_monitor import uvis
 from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.exposures.files import text
-from wfc3_cte_monitor.records import Rejection
+from wfc3_cte_monitor.records import NO_INJECTION, Rejection
+from wfc3_cte_monitor.uvis import MIN_CHIP_MOVE, MIN_SHIFT
 
 __all__ = ["rejection", "measured", "chip_of_field"]
-
-_MIN_SHIFT, _MIN_CHIP_MOVE = 0.1, 80.0
-"""Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
-
 
 _SAME_CHIP = "same-chip set (processed by --pr 180)"
 
@@ -30,9 +27,9 @@ def measured(read):
 
 def chip_of_field(postarg2):
     """The chip that POSTARG2 [arcsec] puts the field on; None for what lies between."""
-    if abs(postarg2) <= _MIN_SHIFT:
+    if abs(postarg2) <= MIN_SHIFT:
         return 2
-    return 1 if abs(postarg2) >= _MIN_CHIP_MOVE else None
+    return 1 if abs(postarg2) >= MIN_CHIP_MOVE else None
 
 
 def rejection(exposure, primary, sci_headers, legal, *, same_chip=False):
@@ -49,13 +46,14 @@ def _not_a_listed_program(exposure, primary, sci_headers, legal):
 
 def _forbidden(exposure, primary, sci_headers, legal):
     reason = legal.forbidden_visits.get(exposure.program, {}).get(exposure.visit)
-    if reason:
+    if reason and not legal.subset.visits_anyway:
         return f"forbidden visit {exposure.program}/{exposure.visit} ({reason})", ""
 
 
 def _injected(exposure, primary, sci_headers, legal):
-    if text(primary, "CHINJECT") != "NONE":
-        return "charge injection", f"CHINJECT {text(primary, 'CHINJECT')}"
+    mode = text(primary, "CHINJECT")
+    if mode != legal.subset.chinject:
+        return "no charge injection" if mode == NO_INJECTION else "charge injection", f"CHINJECT {mode}"
 
 
 def _cut_or_binned(exposure, primary, sci_headers, legal):
@@ -68,7 +66,10 @@ def _cut_or_binned(exposure, primary, sci_headers, legal):
 
 
 def _wrong_target(exposure, primary, sci_headers, legal):
-    if uvis.is_off_field(exposure.target):
+    if legal.subset.field:
+        wanted = exposure.target == legal.off_fields[legal.subset.field]
+        return None if wanted else (f"not of the field {legal.subset.field}", text(primary, "TARGNAME"))
+    if uvis.is_off_field(exposure.target) or exposure.target in legal.off_fields.values():
         return "off-field", text(primary, "TARGNAME")
     if exposure.target not in uvis.MONITOR_TARGETS and exposure.target not in legal.target_list:
         raise UnusableExposureError(
@@ -102,10 +103,15 @@ def _nominal(exposure, primary, sci_headers, legal):
 
 
 def _dithered(exposure, primary, sci_headers, legal):
-    if abs(exposure.postarg1) > _MIN_SHIFT:
+    subset = legal.subset
+    if abs(exposure.postarg1) > MIN_SHIFT and not (subset.xdithers and _within(exposure.postarg1, legal.xdithers)):
         return "x-dither", f"POSTARG1 {exposure.postarg1:g}"
-    if exposure.chip is None:
+    if exposure.chip is None and not (subset.subdithers and _within(exposure.postarg2, legal.subdithers)):
         return "sub-dither", f"POSTARG2 {exposure.postarg2:g}"
+
+
+def _within(postarg, limits):
+    return limits[0] < abs(postarg) < limits[1]
 
 
 _OF_BOTH_SETS = (

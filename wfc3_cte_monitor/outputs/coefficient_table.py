@@ -26,11 +26,14 @@ def coefficient_table(coefficients):
     -------
     table : `astropy.table.Table`
         Columns target, filter, length, flashlvl [e-/px], kind (FLT or FLC), aperture [px], epoch_mjd, unit of the loss,
-        background [e-/px], rank, and c00, c00_err, ... c22, c22_err; in order of the first seven.
+        background [e-/px], rank, and c00, c00_err, ... c22, c22_err; in order of the first seven. Where not all are
+        nominal, subset in words.
     """
     rows = [_row(one) for one in coefficients]
     table = Table(rows=rows) if rows else Table(names=_SET)
     table.sort(list(_SET))
+    if len(table) and not any(table["subset"]):
+        del table["subset"]
     table.meta = {
         "model": "S(d, f) = sum over i, j of c_ij d^i f^j; d = MJD - 55400; f = log10 of the flux [e-] at half a chip",
         "errors": "standard errors",
@@ -48,6 +51,7 @@ def _row(one):
         "kind": "FLC" if one.ctecorr else "FLT",
         "aperture": one.aperture,
         "epoch_mjd": one.epoch_mjd,
+        "subset": one.subset,
         "unit": {"mag": "mag / 2051 px", "flux": "flux fraction / 2048 px"}[surface.unit],
         "background": one.background,
         "rank": surface.rank,
@@ -77,7 +81,8 @@ def table_text(table, form):
 
 def _set_of(row):
     flash = f"pf{row['flashlvl']:g}"
-    return f"{row['target']} {row['filter']} {row['length']} {flash} {row['kind']} r={row['aperture']:g}"
+    subset = f" ({row['subset']})" if "subset" in row.colnames and row["subset"] else ""
+    return f"{row['target']} {row['filter']} {row['length']} {flash} {row['kind']} r={row['aperture']:g}{subset}"
 
 
 def _value(row, i, j, form):

@@ -76,9 +76,15 @@ def _header(coefficients):
         **c.photometry,
         "background": f"{c.background:.2f} e-/px (median of sky + MEANFLSH + MEANDARK)",
         "epoch_mjd": f"{c.epoch_mjd:.3f}",
+        **_of_subset(c),
         "programs": " ".join(map(str, c.programs)),
         "software": c.software,
     }
+
+
+def _of_subset(c):
+    """Nominal coefficients say nothing of it."""
+    return {"subset": c.subset} if c.subset else {}
 
 
 def _read_text(path):
@@ -114,6 +120,7 @@ def _read_text(path):
         programs=tuple(int(word) for word in words["programs"]),
         software=said["software"],
         photometry={name: said[name] for name in said if name in _OF_PHOTOMETRY},
+        subset=said.get("subset", ""),
     )
 
 
@@ -176,6 +183,7 @@ def _metadata(coefficients):
         "points": surface.n_points,
         "epochs": surface.n_epochs,
         "scatter": surface.scatter,
+        **_of_subset(c),
         "epoch_mjd": c.epoch_mjd,
         "date": f"data until {until}",
         "programs": list(c.programs),
@@ -224,6 +232,7 @@ def _read_ecsv(path):
         background=meta.get("background", np.nan),
         source=path.name,
         programs=tuple(meta["programs"]),
+        subset=meta.get("subset", ""),
         **{name: meta[name] for name in names},
     )
 

@@ -138,7 +138,8 @@ def _rootname(path):
 def _catalogs(settings):
     """Target -> catalogue, or what is wrong with it, which concerns only the exposures of that target."""
     catalogs = {}
-    for target in settings.target_list:
+    # What is off the clusters is left out of nominal results, but a subset may want it: aligned while it is new.
+    for target in (*settings.target_list, *settings.off_fields.values()):
         try:
             catalogs[target], _ = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
         except CatalogError as error:

@@ -49,6 +49,7 @@ def correct_photometry(
     target="ngc104",
     filter="F502N",
     saturated=False,
+    subset="",
 ):
     """Undo the loss of charge on its way to the amplifier.
 
@@ -91,6 +92,9 @@ def correct_photometry(
         That the coefficients are of; charge does not know through which filter it came.
     saturated : array_like of bool, optional
         Stars that are known to be.
+    subset : str, optional
+        What the coefficients are of instead of nominal exposures, in the words of their files, such as
+        'charge injection CONT'.
 
     Returns
     -------
@@ -113,7 +117,7 @@ def correct_photometry(
     stars = (electrons, _transfers(y, chip, n_transfers), _plain(mjd, u.day), sky)
     is_long = np.asarray(length == "l" if seconds is None else seconds > SHORT_EXPTIME_MAX)
     *stars, is_long, saturated = np.broadcast_arrays(*stars, is_long, saturated)
-    sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl)
+    sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl, subset)
     correction, error = (np.full(is_long.shape, np.nan) for _ in range(2))
     flags = np.zeros(is_long.shape, dtype=int)
     for wanted in np.unique(is_long):
@@ -189,7 +193,7 @@ def newest_of_each_set(coefficients):
 
 
 def _set_of(one):
-    return one.target, one.filter, one.length, one.flashlvl, one.ctecorr, one.aperture
+    return one.target, one.filter, one.length, one.flashlvl, one.ctecorr, one.aperture, one.subset
 
 
 def _one_of(**arguments):
@@ -229,7 +233,7 @@ def _transfers(y, chip, n_transfers):
     return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain(y, u.pix), chip), -1.0)
 
 
-def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aperture=3, flashlvl=None):
+def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aperture=3, flashlvl=None, subset=""):
     """Those of the coefficients that are of a kind, with arguments as `correct_photometry` has them.
 
     Raises
@@ -238,14 +242,19 @@ def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aper
         There are none.
     """
     sets = [one for one in known if one.ctecorr == ctecorr and np.isclose(one.aperture, aperture)]
-    sets = [one for one in sets if (one.target, one.filter) == (target, filter)]
+    sets = [one for one in sets if (one.target, one.filter, one.subset) == (target, filter, subset)]
     sets = [one for one in sets if flashlvl is None or _is_level(one, flashlvl)]
     if not sets:
-        kind = f"{target}, {filter}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px"
+        kind = f"{target}, {filter}, {'FLC' if ctecorr else 'FLT'}, {aperture:g} px{f', {subset}' if subset else ''}"
         flash = "" if flashlvl is None else f", post-flash {flashlvl:g} e-/px"
-        there = sorted({f"{o.target} {o.filter} {'FLC' if o.ctecorr else 'FLT'} {o.aperture:g} px" for o in known})
-        raise CoefficientError(f"no coefficients of {kind}{flash}; there are: {', '.join(there)}")
+        there = ", ".join(sorted({_in_words(one) for one in known}))
+        raise CoefficientError(f"no coefficients of {kind}{flash}; there are: {there}")
     return sets
+
+
+def _in_words(one):
+    subset = f" ({one.subset})" if one.subset else ""
+    return f"{one.target} {one.filter} {'FLC' if one.ctecorr else 'FLT'} {one.aperture:g} px{subset}"
 
 
 def _is_level(one, flashlvl):

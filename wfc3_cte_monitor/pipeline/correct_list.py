@@ -18,6 +18,9 @@ COLUMNS = {
 """What a star list's columns are called, in lower case; the first that there is counts."""
 
 
+_OF_A_SET = ("target", "filter", "ctecorr", "aperture", "flashlvl", "subset")
+
+
 def columns_of(names, given):
     """Which column is what.
 
@@ -89,8 +92,7 @@ def correct_list(stars, columns, coefficients, **facts):
     """
     read = {what: np.ma.filled(np.ma.asarray(stars.table[name], float), np.nan) for what, name in columns.items()}
     facts = {name: value for name, value in facts.items() if value is not None}
-    kind = {name: facts[name] for name in ("target", "filter", "ctecorr", "aperture", "flashlvl") if name in facts}
-    coefficients = coefficients_for(coefficients, **kind)
+    coefficients = coefficients_for(coefficients, **{name: facts[name] for name in _OF_A_SET if name in facts})
     if "chip" not in read and "chip" not in facts:
         raise CatalogError("which chip are the stars on? Give --chip 1, --chip 2, or --chip-column NAME")
     corrected = correct_photometry(coefficients, **facts | read)

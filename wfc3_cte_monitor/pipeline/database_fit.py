@@ -56,7 +56,7 @@ def coefficients_in_database(settings, target, filter_name, ctecorr, aperture):
 
 
 def _points(s, aperture, database, settings):
-    return with_enough_stars(of_finest_bins(losses_of(s, aperture, database, "mag"), settings.bins))
+    return with_enough_stars(of_finest_bins(losses_of(s, aperture, database, settings), settings.bins))
 
 
 def _of_level(s, points, settings):

@@ -90,7 +90,7 @@ def _drawings(flash_kinds, database, settings, staging):
     """Everything that could be drawn, whatever is asked for."""
 
     def losses_with(one, aperture):
-        return losses_of(one, aperture, database, settings.loss_unit)
+        return losses_of(one, aperture, database, settings)
 
     same_chip = _sets_of([SAME_CHIP_TARGET], database) if SAME_CHIP_TARGET in settings.target_list else []
     same_chip = [s for s in same_chip if (s.flashlvl, s.ctecorr) in flash_kinds]

@@ -12,14 +12,14 @@ from wfc3_cte_monitor.surface import MIN_STARS, finest_bins
 __all__ = ["losses_of", "of_finest_bins", "with_enough_stars", "mean_epoch", "coefficients_of"]
 
 
-def losses_of(exposure_set, aperture, database, unit):
+def losses_of(exposure_set, aperture, database, settings):
     """The losses of all pairs of a set.
 
     Returns
     -------
     losses : `astropy.table.Table`
         One row per pair and flux bin: what `database.Database.slopes` gives, with columns epoch (mean MJD of the
-        epoch), flashlvl [e-/px], logflux [dex of e-], loss and loss_err in the unit asked for.
+        epoch), flashlvl [e-/px], logflux [dex of e-], loss and loss_err in the unit of the settings.
     """
     table = database.slopes(
         exposure_set.target,
@@ -29,6 +29,7 @@ def losses_of(exposure_set, aperture, database, unit):
         FLASHLVL=exposure_set.flashlvl,
         CTECORR=int(exposure_set.ctecorr),
     )
+    unit = settings.loss_unit
     measure = {"mag": "magslope", "flux": "slope"}[unit]
     table["epoch"] = mean_epoch(table["mjd"])
     table["flashlvl"] = np.full(len(table), float(exposure_set.flashlvl))
@@ -44,6 +45,7 @@ def losses_of(exposure_set, aperture, database, unit):
         "unit": unit,
         "loss_unit": LOSS_UNITS[unit],
         "errors": "standard errors",
+        **settings.subset.meta,
     }
     return table
 
@@ -100,6 +102,7 @@ def coefficients_of(surface, points, settings, source, until=np.inf):
         programs=tuple(int(program) for program in np.unique(np.asarray(points["proposid"])[past])),
         software=f"wfc3_cte_monitor {__version__}",
         photometry=_photometry(settings),
+        subset=settings.subset.title,
     )
 
 

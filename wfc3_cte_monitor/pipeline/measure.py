@@ -8,7 +8,7 @@ from astropy.table import Table
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import results_row
 from wfc3_cte_monitor.errors import MonitorError
-from wfc3_cte_monitor.pairing import nominal_pairs, same_chip_pairs
+from wfc3_cte_monitor.pairing import dithered_pairs, nominal_pairs, same_chip_pairs
 from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.drawing import save
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
@@ -36,12 +36,24 @@ def find_pairs(database, request, settings, summary):
         warning = f"{name}: failed in this run; its earlier measurement is still in the database and in the results"
         log.warning("%s", warning)
         summary.warnings.append(warning)
-    pairs, unpaired = same_chip_pairs(exposures) if request.same_chip else nominal_pairs(exposures)
-    for exposure in unpaired:
-        where = f"at the opposite roll on chip {exposure.chip}" if request.same_chip else "on the other chip"
-        log.warning("%s: no partner %s", exposure.imagename, where)
+    pairs, unpaired = _paired(exposures, request, settings)
+    reasons = [f"{exposure.imagename}: no partner: {reason}" for exposure, reason in unpaired.items()]
+    for line in reasons:
+        log.warning("%s", line)
     summary.unpaired = [exposure.imagename for exposure in unpaired]
+    summary.unpaired_because = reasons if settings.subset else []
     return pairs
+
+
+def _paired(exposures, request, settings):
+    """The pairs, and each exposure without a partner -> the reason."""
+    if settings.subset.dithers:
+        return dithered_pairs(exposures, settings.min_shared_field)
+    if request.same_chip:
+        pairs, unpaired = same_chip_pairs(exposures)
+        return pairs, {exposure: f"none at the opposite roll on chip {exposure.chip}" for exposure in unpaired}
+    pairs, unpaired = nominal_pairs(exposures)
+    return pairs, dict.fromkeys(unpaired, "none on the other chip")
 
 
 def nominal_targets(settings):
@@ -145,9 +157,9 @@ def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
         measured = _measured(pair, database, settings, path, stars) | {"FINGERPRINT": fingerprint}
         rows.append(results_row(pair, aperture, measured, fits))
         if aperture in aprads:
-            tables.append((slopes_table(pair, aperture, stars, fits), path))
+            tables.append((slopes_table(pair, aperture, stars, fits, settings.subset), path))
             chip = pair.two.chip if pair.same_chip else None
-            drawings.append((stars, fits, _title(pair, aperture), chip, path.with_suffix(".png")))
+            drawings.append((stars, fits, _title(pair, aperture, settings.subset), chip, path.with_suffix(".png")))
     database.store_results(pair.two.target, rows, (pair.one.imagename, pair.two.imagename))
     # Only now, so that no file tells of results that the database does not have.
     for table, path in tables:
@@ -176,9 +188,9 @@ def _measured(pair, database, settings, path, stars):
     }
 
 
-def _title(pair, aperture):
+def _title(pair, aperture, subset):
     two = pair.two
-    title = set_title(two.target, two.filter, two.length, two.flashlvl, two.ctecorr, aperture)
+    title = set_title(two.target, two.filter, two.length, two.flashlvl, two.ctecorr, aperture, subset.title)
     chip = f"   chip {two.chip}" if pair.same_chip else ""
     return f"{pair.one.rootname} / {two.rootname}   {title}{chip}   MJD {pair.mjd:.1f}"
 
@@ -189,7 +201,7 @@ def draw_ratio_ypos(drawing):
     return save(plot_ratio_ypos(stars, fits, title=title, same_chip=same_chip), path)
 
 
-def slopes_table(pair, aperture, stars, fits):
+def slopes_table(pair, aperture, stars, fits, subset):
     """The ``_slopes.txt`` of a pair: one row per flux bin, both measures, their standard errors and losses."""
     rows = [_slopes_row(fit) for fit in fits]
     table = Table(rows=rows, names=list(_SLOPES_COLUMNS), units=_SLOPES_COLUMNS)
@@ -202,6 +214,7 @@ def slopes_table(pair, aperture, stars, fits):
         "mjd": pair.mjd,
         "joined_stars": len(stars.id),
         "errors": "standard errors; NaN: fewer than 3 points",
+        **subset.meta,
     }
     return table
 

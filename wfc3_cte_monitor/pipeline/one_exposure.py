@@ -87,7 +87,7 @@ def extract(task):
     if measured is None:
         return Extraction(None, {}, len(positions))
     outputs.write_table(outputs.photometry_table(measured, meta), mag_path)
-    _draw(image, measured, exposure, picture_path)
+    _draw(image, measured, exposure, settings.subset, picture_path)
     return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path, settings.engine), len(measured))
 
 
@@ -157,10 +157,11 @@ def _check_stars_seen(exposure, measured, max_shift):
         )
 
 
-def _draw(image, measured, exposure, path):
+def _draw(image, measured, exposure, subset, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     positions = measured.positions
-    title = f"{exposure.imagename}  chip {exposure.chip}  {exposure.target}  {exposure.filter}  {exposure.exptime:g} s"
+    said = (exposure.imagename, f"chip {exposure.chip}", exposure.target, exposure.filter, f"{exposure.exptime:g} s")
+    title = "  ".join((*said, subset.title)).rstrip()
     figure = plot_diagnostic(image.data, positions.x, positions.y, measured.flags[0], title=title)
     outputs.replace_file(path, lambda new: figure.savefig(new, dpi=100, format="png"))
 
@@ -181,6 +182,7 @@ def _meta(exposure, image, settings):
         "engine": settings.engine,
         "aprads": [float(radius) for radius in settings.aprads],
         "sky_annulus": [float(radius) for radius in settings.sky_annulus],
+        **settings.subset.meta,
     }
 
 

@@ -7,6 +7,7 @@ from astropy.io import fits
 
 from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
 from wfc3_cte_monitor.exposures import find_files, read_exposure
+from wfc3_cte_monitor.pairing import with_partners
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Rejection
@@ -45,6 +46,8 @@ def choose_programs(wanted, settings):
         raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
     if wanted.isdecimal() and wanted != SAME_CHIP and int(wanted) not in settings.program_list:
         raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")
+    if wanted == SAME_CHIP and settings.subset:
+        raise ConfigurationError(f"--pr {SAME_CHIP}: the same-chip set has no subset ({settings.subset.title})")
     if wanted == SAME_CHIP and SAME_CHIP_TARGET not in settings.target_list:
         raise ConfigurationError(f"--pr {SAME_CHIP}: {SAME_CHIP_TARGET} is not in target_list")
     if not settings.path_to_data.is_dir():
@@ -83,7 +86,16 @@ def select_exposures(request, settings, summary):
         else:
             log.info("not asked for: %s", exposure.imagename)
             summary.not_asked_for += 1
+    if settings.subset.dithers:
+        chosen = _of_dithers(chosen, summary)
     _check_companions(chosen, request, summary)
+    return chosen
+
+
+def _of_dithers(exposures, summary):
+    """Without the nominal exposures that no dithered one can be paired with."""
+    chosen = with_partners(exposures)
+    summary.not_asked_for += len(exposures) - len(chosen)
     return chosen
 
 

@@ -57,8 +57,8 @@ def _make_folders(request, settings):
         outputs.make_folder(settings.path_to_outputs / name)
     for folder in (settings.path_to_finalresults, settings.path_to_photom):
         outputs.make_folder(folder)
-    if request.copy_outputs and settings.path_to_automated_outputs:
-        outputs.make_folder(settings.path_to_automated_outputs)
+    if request.copy_outputs and settings.path_to_copies:
+        outputs.make_folder(settings.path_to_copies)
 
 
 def _run(request, settings, summary, timestamp, cluster):
@@ -149,8 +149,8 @@ def publish(staging, timestamp, request, settings, summary):
     """Put the results to their places; where that fails the summary of what was measured must not be lost."""
     try:
         summary.folders = outputs.publish(staging, settings.path_to_finalresults, timestamp)
-        if request.copy_outputs and settings.path_to_automated_outputs:
-            outputs.copy_tree(summary.folders, settings.path_to_automated_outputs)
+        if request.copy_outputs and settings.path_to_copies:
+            outputs.copy_tree(summary.folders, settings.path_to_copies)
     except OSError as error:
         problem = f"{error.filename2 or error.filename}: results cannot be put there ({error.strerror})"
         log.error("failed: %s", problem)

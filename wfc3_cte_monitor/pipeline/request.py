@@ -76,7 +76,7 @@ class Summary:
     rejections: list = field(default_factory=list)
     """`records.Rejection`"""
     not_asked_for: int = 0
-    """Of other flash levels, or FLT or FLC."""
+    """Of other flash levels, or FLT or FLC; nominal ones that are no partners of dithered ones."""
     failures: list = field(default_factory=list)
     """One line each."""
     failed_files: set = field(default_factory=set)
@@ -84,6 +84,8 @@ class Summary:
     warnings: list = field(default_factory=list)
     unpaired: list = field(default_factory=list)
     """Image names."""
+    unpaired_because: list = field(default_factory=list)
+    """One line each, where there is more than one reason."""
     pairs: int = 0
     unchanged_pairs: int = 0
     """Whose photometry did not change."""
@@ -132,6 +134,7 @@ class Summary:
             *(f"    {number:5d}  {reason}" for reason, number in sorted(reasons.items())),
             *([f"  not asked for        {self.not_asked_for:5d}"] if self.not_asked_for else []),
             f"  without a partner    {len(self.unpaired):5d}" + _names(self.unpaired),
+            *(f"    {line}" for line in self.unpaired_because),
             f"  failed               {len(self.failures):5d}",
             *(f"    {line}" for line in self.failures),
             f"  warnings             {len(self.warnings):5d}",

@@ -94,7 +94,8 @@ def validate(folder, settings, ctecorr=False):
 
 def _losses(folder, database, settings, ctecorr):
     sets = [ExposureSet(TARGET, *values) for values in database.exposure_sets(TARGET)]
-    tables = [losses_of(s, _APERTURE, database, "mag") for s in sets if s.ctecorr == ctecorr]
+    settings = replace(settings, loss_unit="mag")
+    tables = [losses_of(s, _APERTURE, database, settings) for s in sets if s.ctecorr == ctecorr]
     table = vstack(tables, metadata_conflicts="silent")
     table = injected_losses(of_finest_bins(table, settings.bins), folder, settings.bins)
     table["epoch"] = mean_epoch(table["mjd"])

@@ -77,7 +77,7 @@ def target_name(target):
     return re.sub(r"([a-z]+)(\d+)", lambda match: f"{match[1].upper()} {match[2]}", target)
 
 
-def set_title(target, filter, length, flashlvl, ctecorr, aperture):
+def set_title(target, filter, length, flashlvl, ctecorr, aperture, subset=""):
     """Title of a figure that shows one set of exposures.
 
     Parameters
@@ -94,6 +94,8 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
         True for FLC.
     aperture : float
         Radius [px].
+    subset : str, optional
+        What it is instead of nominal.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture):
     flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl else "no post-flash"
     flash = "all post-flash levels" if flashlvl is None else flash
     calibration = "FLC" if ctecorr else "FLT"
-    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, f"r = {aperture:g} px")
+    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, f"r = {aperture:g} px", subset)
     return "   ".join(part for part in parts if part)
 
 
@@ -114,7 +116,8 @@ def bin_label(lo, hi):
 
 def table_title(meta, target):
     """Title of a figure from the metadata of its table; `target` as in `set_title`."""
-    return set_title(target, *(meta[key] for key in ("filter", "length", "flashlvl", "ctecorr", "aperture")))
+    of_set = (meta[key] for key in ("filter", "length", "flashlvl", "ctecorr", "aperture"))
+    return set_title(target, *of_set, meta.get("subset", ""))
 
 
 def target_looks(targets):

@@ -25,6 +25,7 @@ from wfc3_cte_monitor.records.stars import (
     PixelMasks,
     StarPositions,
 )
+from wfc3_cte_monitor.records.subset import NO_INJECTION, Subset
 
 __all__ = [
     "Exposure",
@@ -50,4 +51,6 @@ __all__ = [
     "Coefficients",
     "CorrectionFlag",
     "CorrectedPhotometry",
+    "Subset",
+    "NO_INJECTION",
 ]

@@ -37,6 +37,8 @@ class Coefficients:
     """Its name and version."""
     photometry: dict = field(default_factory=dict, compare=False)
     """How the stars were measured: in words, by name."""
+    subset: str = ""
+    """What of the exposures it is of, instead of nominal ones, in words."""
 
 
 class CorrectionFlag(IntFlag):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.uvis import exposure_length, visit_of
+from wfc3_cte_monitor.uvis import MIN_CHIP_MOVE, MIN_SHIFT, exposure_length, visit_of
 
 __all__ = ["Exposure", "Rejection", "Expectation", "ExposureSet", "ExposurePair"]
 
@@ -46,6 +46,11 @@ class Exposure:
     def length(self):
         """'s' or 'l'."""
         return exposure_length(self.exptime)
+
+    @property
+    def dithered(self):
+        """Whether it was moved along rows or columns, otherwise than from chip to chip."""
+        return abs(self.postarg1) > MIN_SHIFT or MIN_SHIFT < abs(self.postarg2) < MIN_CHIP_MOVE
 
     @property
     def imagename(self):

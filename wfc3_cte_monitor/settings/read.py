@@ -10,8 +10,11 @@ from wfc3_cte_monitor.settings.expected import expectations, wrong_expectation
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, Settings
 from wfc3_cte_monitor.settings.values import (
     bits_by_name,
+    chinject_mode,
     filter_name,
+    fraction,
     integer,
+    interval,
     limits,
     number,
     optional,
@@ -20,6 +23,7 @@ from wfc3_cte_monitor.settings.values import (
     reasons,
     server_url,
     short_name,
+    targets_by_name,
     text,
     tuple_of,
     tweakreg,
@@ -109,6 +113,7 @@ def _check(values, path):
     settings = Settings(**values, config_file=path)
     _check_bins(settings)
     _check_expected_targets(settings)
+    _check_off_fields(settings)
     return settings
 
 
@@ -131,6 +136,13 @@ def _check_expected_targets(settings):
     for expected in (e for program in settings.expected_exposures.values() for e in program):
         if expected.target not in known:
             raise wrong_expectation(expected.program, expected.place, f"unknown target {expected.target!r}")
+
+
+def _check_off_fields(settings):
+    """A cluster that were a field off the clusters, too, would be left out of nominal runs."""
+    for name, target in settings.off_fields.items():
+        if target in {*settings.target_list, *MONITOR_TARGETS}:
+            raise ConfigurationError(f"off_fields: {name}: {target} is one of the clusters")
 
 
 def _check_digits(settings):
@@ -174,6 +186,11 @@ _CONVERTERS = {
     "max_shift": (positive, "a number of pixels above 0"),
     "bad_dq_bits": (integer, "an integer of data-quality bits"),
     "dq_choices": (bits_by_name, "a dictionary: name of letters and digits -> integer of data-quality bits"),
+    "chinject_modes": (tuple_of(chinject_mode), "a list of different values of CHINJECT, such as 'CONT', not 'NONE'"),
+    "off_fields": (targets_by_name, "a dictionary: name of letters and digits -> TARGNAME"),
+    "subdithers": (interval, "(above, below) in arcsec"),
+    "xdithers": (interval, "(above, below) in arcsec"),
+    "min_shared_field": (fraction, "a number above 0, up to 1"),
     "recommended_background": (positive, "a number of e-/px above 0"),
     "mast_server": (optional(server_url), "the http(s) address of a server, or None"),
     "tweakreg_parameters": (

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from wfc3_cte_monitor.records import FluxBin, PhotometrySetup
+from wfc3_cte_monitor.records import FluxBin, PhotometrySetup, Subset
+from wfc3_cte_monitor.uvis import MIN_CHIP_MOVE, MIN_SHIFT
 
 __all__ = ["Settings", "TWEAKREG", "ALIGNMENT_LIMITS"]
 
@@ -21,6 +22,8 @@ TWEAKREG = {
 }
 BAD_DQ_BITS = 1 | 2 | 4 | 8 | 128 | 512 | 1024
 DQ_CHOICES = {"none": 0, "bad": BAD_DQ_BITS, "hot": BAD_DQ_BITS | 16, "warm": BAD_DQ_BITS | 16 | 64}
+CHINJECT_MODES = ("CONT", "LI10", "LI17", "LI25")
+OFF_FIELDS = {"cal2": "ngc104cal2"}
 ALIGNMENT_LIMITS = {"matches": 10, "rms": 0.5, "offset": 0.2, "edge": 0.3, "shift": 2.0, "rotation": 0.2}
 
 
@@ -63,6 +66,16 @@ class Settings:
     """Data-quality bits of pixels that spoil an aperture; saturation and cosmic rays are judged apart."""
     dq_choices: dict = field(default_factory=lambda: dict(DQ_CHOICES))
     """Name -> what may stand in the place of `bad_dq_bits`, see `with_dq`."""
+    chinject_modes: tuple = CHINJECT_MODES
+    """Values of CHINJECT that a subset may be of."""
+    off_fields: dict = field(default_factory=lambda: dict(OFF_FIELDS))
+    """Name -> target, as tables and files have it, of the fields off the clusters that a subset may be of."""
+    subdithers: tuple = (MIN_SHIFT, MIN_CHIP_MOVE)
+    """Between which |POSTARG2| may be in a subset of sub-dithers [arcsec]."""
+    xdithers: tuple = (MIN_SHIFT, 40.0)
+    """Between which |POSTARG1| may be in a subset of x-dithers [arcsec]."""
+    min_shared_field: float = 0.25
+    """Part of a chip's field that both exposures of a dithered pair must have."""
     recommended_background: float = 12.0
     """What observers are told to flash up to [e-/px]; figures mark it."""
     mast_server: str | None = None
@@ -84,6 +97,8 @@ class Settings:
     """'python' or 'iraf': what measures the stars. Of the command line, not of the configuration."""
     dq: str | None = None
     """Which of the `dq_choices` was made, None for none. Of the command line, too."""
+    subset: Subset = Subset()
+    """What of the exposures that a nominal run leaves out is let in. Of the command line, too."""
 
     def of_engine(self, engine):
         """The same configuration for an engine of photometry: IRAF has a database and folders of results of its own."""
@@ -93,10 +108,15 @@ class Settings:
         """With other bits of bad pixels, by their name; they, too, have a database and results of their own."""
         return replace(self, dq=name, bad_dq_bits=self.dq_choices[name])
 
+    def of_subset(self, subset):
+        """For a `records.Subset`, with a database and results of its own; a field off the clusters is its target."""
+        targets = (self.off_fields[subset.field],) if subset.field else self.target_list
+        return replace(self, subset=subset, target_list=targets)
+
     def _own(self, name):
-        """The name of what each engine and each choice of bits has for itself."""
+        """The name of what each engine, each choice of bits and each subset has for itself."""
         engine = "" if self.engine == "python" else f"_{self.engine}"
-        return f"{name}{engine}{f'_dq{self.dq}' if self.dq else ''}"
+        return f"{name}{engine}{f'_dq{self.dq}' if self.dq else ''}{self.subset.suffix}"
 
     def tweakreg_for(self, target, filter_name, length):
         """TweakReg's parameters for an exposure: a tuple of dictionaries, to be tried in this order."""
@@ -137,6 +157,11 @@ class Settings:
     @property
     def path_to_finalresults(self):
         return self.path_to_outputs / self._own("finalresults")
+
+    @property
+    def path_to_copies(self):
+        """Where results are copied, None for nowhere: what another run has for itself, beside those of the nominal."""
+        return self.path_to_automated_outputs and self.path_to_automated_outputs / self._own("")[1:]
 
     @property
     def path_to_master_cat(self):

@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from wfc3_cte_monitor.records import NO_INJECTION
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, TWEAKREG
+from wfc3_cte_monitor.uvis import target_of
 
 __all__ = []
 
@@ -87,6 +89,34 @@ def bits_by_name(value):
     if not isinstance(value, Mapping):
         raise TypeError
     return {short_name(name): integer(bits) for name, bits in value.items()}
+
+
+def chinject_mode(value):
+    """A value of CHINJECT other than that of no injection."""
+    mode = filter_name(value).upper()
+    if mode == NO_INJECTION:
+        raise ValueError
+    return mode
+
+
+def targets_by_name(value):
+    """TARGNAMEs as headers have them, by names that are short."""
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {short_name(name): short_name(target_of(text(target))) for name, target in value.items()}
+
+
+def interval(value):
+    low, high = tuple_of(number)(value)
+    if low >= high:
+        raise ValueError
+    return low, high
+
+
+def fraction(value):
+    if positive(value) > 1:
+        raise ValueError
+    return value
 
 
 def short_name(value):
