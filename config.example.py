@@ -37,7 +37,7 @@ target_list = ["ngc104", "ngc6791", "ngc6583"]
 
 filter_list = ["F502N", "F606W"]
 
-# Visits that are left out: program -> visit -> reason.
+# Visits that are left out, unless --visits-anyway asks for them: program -> visit -> reason.
 forbidden_visits = {
     12379: {"07": "undithered", "13": "guide-star failure"},
     14012: {"05": "binned, a separate experiment"},

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wfc3_cte_monitor.pairing import epochs, nominal_pairs
+from wfc3_cte_monitor.pairing import dithered_pairs, epochs, nominal_pairs, shared_field, with_partners
 from wfc3_cte_monitor.records import Exposure
 
 
@@ -88,3 +88,61 @@ def test_epochs_link_what_is_within_30_days():
     np.testing.assert_array_equal(epochs(mjd), [1, 0, 1, 1, 2])
     assert epochs([]).shape == (0,)
     np.testing.assert_array_equal(epochs([56000.0]), [0])
+
+
+# ---- Dithered exposures ----------------------------------------------------------------------------------------------
+
+MINUTE = 1 / 1440
+
+
+def dithered(name, chip, minutes, x, y):
+    return exposure(name, chip, 57001 + minutes * MINUTE, postarg1=x, postarg2=y)
+
+
+NOMINAL = dithered("icxx01aaq", 2, 0, 0.0, 0.0), dithered("icxx01abq", 1, 8, 0.0, 82.0)
+SIDE = dithered("icxx01acq", 2, 16, 5.0, 0.0), dithered("icxx01adq", 1, 24, 5.0, 82.0)
+HALF = dithered("icxx01aeq", 2, 32, 0.0, 40.0)
+FAR = dithered("icxx01agq", 2, 48, 0.0, 70.0)
+
+
+@pytest.mark.parametrize(("one", "two", "shared"), [(1, 0, 0.994), (3, 2, 0.994), (3, 0, 0.963), (1, 4, 0.50)])
+def test_what_two_exposures_share_is_geometry(one, two, shared):
+    both = [*NOMINAL, *SIDE, HALF]
+    assert shared_field(both[one], both[two]) == pytest.approx(shared, abs=0.005)
+
+
+DITHERED = {
+    "of one dither, before nominal ones": ([*NOMINAL, *SIDE], [("icxx01adq", "icxx01acq")], {}),
+    "one alone, with a nominal one": ([*NOMINAL, SIDE[0]], [("icxx01abq", "icxx01acq")], {}),
+    "half a chip, with the one of the other chip": ([*NOMINAL, HALF], [("icxx01abq", "icxx01aeq")], {}),
+    "nominal ones alone": (NOMINAL, [], {}),
+    "without the other chip": ([NOMINAL[0], HALF], [], {"icxx01aeq": "nothing of its visit, filter, time and flash"}),
+    "of another time": (
+        [*NOMINAL, replace(HALF, exptime=30.0)],
+        [],
+        {"icxx01aeq": "nothing of its visit, filter, time and flash on chip 1"},
+    ),
+    "too little in common": ([*NOMINAL, FAR], [], {"icxx01agq": "shares at most 13 % of its field with one on chip 1"}),
+    "more than partners": (
+        [*NOMINAL, SIDE[0], HALF],
+        [("icxx01abq", "icxx01acq")],
+        {"icxx01aeq": "what it shares stars with on chip 1 is paired with others"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DITHERED)
+@pytest.mark.parametrize("order", [1, -1])
+def test_dithered_exposures_are_paired_as_far_as_they_share_stars(case, order):
+    exposures, expected, reasons = DITHERED[case]
+    pairs, unpaired = dithered_pairs(exposures[::order], 0.25)
+    assert names(pairs) == expected
+    assert unpaired.keys() == {one for one in exposures if one.rootname in reasons}
+    for one, reason in unpaired.items():
+        assert reason.startswith(reasons[one.rootname])
+
+
+def test_partners_are_nominal_exposures_of_the_same_kind():
+    others = [replace(one, exptime=30.0) for one in NOMINAL]
+    assert with_partners([*NOMINAL, HALF, *others]) == [*NOMINAL, HALF]
+    assert with_partners(NOMINAL) == []

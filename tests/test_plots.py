@@ -475,6 +475,7 @@ def test_title_names_everything_that_a_set_is():
     assert style.set_title("ngc104", "F502N", "l", 12.0, False, 3.0) == TITLE
     other = style.set_title("ngc6791", "F606W", "s", 0, True, 5)
     assert other == "NGC 6791   F606W   short   no post-flash   FLC   r = 5 px"
+    assert style.set_title("ngc104", "F502N", "l", 12.0, False, 3.0, "x-dithers") == f"{TITLE}   x-dithers"
 
 
 def test_a_long_title_is_set_smaller_instead_of_being_cut():

@@ -391,10 +391,10 @@ def test_results_are_copied_where_asked(config_of, tmp_path, answer, copied):
 # ---- What is left out ------------------------------------------------------------------------------------------------
 
 ODDITIES = {
-    "charge injection": 1,
-    "off-field": 1,
+    "charge injection": 2,
+    "off-field": 2,
     "failed post-flash": 1,
-    "x-dither": 1,
+    "x-dither": 2,
     "sub-dither": 1,
     "forbidden visit 12379/13 (guide-star failure)": 2,
 }

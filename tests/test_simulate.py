@@ -442,10 +442,10 @@ def test_visit_takes_pairs_minutes_apart():
 
 def test_oddities_each_have_their_reason():
     plan = oddities_plan(ctecorr=(False,))
-    assert sum(exposure.chinject != "NONE" and exposure.program == 12348 for exposure in plan) == 1
-    assert sum(exposure.target == "ngc104cal2" for exposure in plan) == 1
+    assert sum(exposure.chinject != "NONE" and exposure.program == 12348 for exposure in plan) == 2
+    assert sum(exposure.target == "ngc104cal2" for exposure in plan) == 2
     assert sum(exposure.flash_status == "ABORTED" for exposure in plan) == 1
-    assert sum(exposure.postarg1 == 5 for exposure in plan) == 1
+    assert sum(exposure.postarg1 == 5 for exposure in plan) == 2
     assert sum(exposure.postarg2 == 40 for exposure in plan) == 1
     assert sum((exposure.program, exposure.visit) == (12379, "13") for exposure in plan) == 2
 

@@ -81,7 +81,7 @@ def dithered_pairs(exposures, min_shared):
     Whatever the dither, a row further from the amplifier of one chip is a row nearer to that of the other: the slope is
     that of a nominal pair, of the rows that both have; sqrt(F1 F2) is the flux after fewer or more transfers than
     half a chip. Like those of a nominal pair, the two agree in all but the POSTARGs. Those that share most are paired
-    first, each dithered exposure once; one that is not dithered may be the partner of several.
+    first, each exposure once.
 
     Parameters
     ----------
@@ -101,10 +101,10 @@ def dithered_pairs(exposures, min_shared):
     possible = [pair for _, group in groupby(ordered, key=_group) for pair in _dithered_in(list(group))]
     pairs, used = [], set()
     for pair in sorted(possible, key=lambda p: (-round(shared_field(p.one, p.two), 2), _days(p), p.one.imagename)):
-        dithered = {e for e in (pair.one, pair.two) if e.dithered}
-        if shared_field(pair.one, pair.two) >= min_shared and not dithered & used:
+        both = {pair.one, pair.two}
+        if shared_field(pair.one, pair.two) >= min_shared and not both & used:
             pairs.append(pair)
-            used |= dithered
+            used |= both
     pairs.sort(key=lambda pair: (pair.mjd, pair.one.imagename))
     return pairs, {e: _why_unpaired(e, possible, min_shared) for e in ordered if e.dithered and e not in used}
 

@@ -107,7 +107,7 @@ def _add_simulate(commands):
         help="as the archive delivers them: all exposures in FOLDER/archive, their pointing wrong by up to 0.5 arcsec "
         "and 0.05 degrees, nothing in data; the master catalogues lie beside the truth",
     )
-    p.add_argument("--oddities", action="store_true", help="add exposures that the monitor must leave out")
+    p.add_argument("--oddities", action="store_true", help="add exposures that nominal runs must leave out")
     add_jobs(p)
     p.set_defaults(run=_simulate)
 

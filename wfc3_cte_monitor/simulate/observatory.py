@@ -234,8 +234,8 @@ def _write_surroundings(destination, clusters, n_columns, archive):
     data = destination / "data"
     (data / "newdata").mkdir(parents=True, exist_ok=True)
     catalogs = destination / "truth" if archive else data / "master_cat" / "final"
-    for target in MONITOR_TARGETS:
-        write_master_catalog(clusters[target], catalogs / f"{target}_master.cat")
+    for target, cluster in clusters.items():
+        write_master_catalog(cluster, catalogs / f"{target}_master.cat")
     for chip in () if archive else CHIPS:
         _write_area_map(chip, n_columns, data / "PA_MAPS" / f"UVIS{chip}wfc3_map.fits")
     _write(destination / "truth" / "surface.ecsv", _ecsv_writer(surface_table()))

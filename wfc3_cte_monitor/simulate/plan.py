@@ -287,7 +287,7 @@ def same_chip_plan(*, exptimes=_EXPTIMES, filters=("F502N",), ctecorr=_FLT_AND_F
 
 
 def oddities_plan(*, ctecorr=_FLT_AND_FLC):
-    """Exposures that the monitor must leave out, each for another reason."""
+    """Exposures that nominal runs must leave out, each kind for another reason; most are pairs that a subset is of."""
     mjd = {(program, visit): mjd for program, visit, mjd, _ in _visits()}
     reasons = (
         (12348, "01", {"chinject": "CONT"}),
@@ -297,6 +297,9 @@ def oddities_plan(*, ctecorr=_FLT_AND_FLC):
         (12379, "03", {"postarg2": 40.0}),
         (12379, "13", {}),
         (12379, "13", {"postarg2": POSTARG2_CHIP1}),
+        (12348, "01", {"chinject": "CONT", "postarg2": POSTARG2_CHIP1}),
+        (12379, "01", {"target": "ngc104cal2", "postarg2": POSTARG2_CHIP1}),
+        (12379, "03", {"postarg1": 5.0, "postarg2": POSTARG2_CHIP1}),
     )
     exposures = []
     for number, (program, visit, change) in enumerate(reasons, start=1):
