@@ -308,6 +308,28 @@ def test_without_its_catalogue_a_field_says_in_one_line_what_to_do(root, tmp_pat
     assert "no such master catalogue; copy it there" in line and "build_master_catalog" in line
 
 
+@pytest.mark.slow
+def test_a_field_is_built_aligned_beside_the_nominal_and_measured(tmp_path):
+    """From wrong pointings in newdata to losses, with the commands of the README; a catalogue of ngc104 is there."""
+    kind = {"targets": ("ngc104",), "lengths": ("l",), "flashlvls": (0.0,)}
+    nominal = simulate.default_plan(n_epochs=1, wcs_error=0.5, roll_error=0.05, **kind)
+    off = [replace(e, number=20 + k, mjd=e.mjd + 0.1, target="ngc104cal2") for k, e in enumerate(nominal)]
+    dense = {"ngc104cal2": simulate.make_cluster("ngc104cal2", 4000, n_columns=128, seed=5)}
+    simulate.simulate_observatory(tmp_path, [*nominal, *off], seed=5, n_columns=128, archive=True, clusters=dense)
+    config = set_up(default_answers(tmp_path))
+    for path in (tmp_path / "archive").glob("*.fits"):
+        path.rename(tmp_path / "data" / "newdata" / path.name)
+    catalogs = tmp_path / "data" / "master_cat" / "final"
+    (tmp_path / "truth" / "ngc104_master.cat").rename(catalogs / "ngc104_master.cat")
+    assert run_step(config, "build_master_catalog", "--field", "cal2", "--filter", "F502N").code == 0
+    assert len(np.loadtxt(catalogs / "ngc104cal2_master.cat")) > 1000
+    aligned = run_step(config, "run_tweakreg")
+    assert (aligned.code, aligned.count("aligned to"), aligned.count("stay in newdata")) == (0, 8, 0)
+    outcome = run(config, "--pr", "all", "--field", "cal2", "--ap", "3")
+    assert (outcome.code, outcome.count("extracted"), outcome.count("pairs measured")) == (0, 4, 2)
+    assert run(config, "--pr", "all", "--ap", "3").count("extracted") == 4
+
+
 def test_master_table_of_a_subset_is_filled_by_its_command(root, finished):
     config = ("--config", root / "config.py")
     outcome = run_tool("populate_master_tables", "--field", "cal2", *config)
