@@ -88,7 +88,8 @@ def select_exposures(request, settings, summary):
             summary.not_asked_for += 1
     if settings.subset.dithers:
         chosen = _of_dithers(chosen, summary)
-    _check_companions(chosen, request, summary)
+    if request.find or request.photometry:  # what is drawn from the database needs no files
+        _check_companions(chosen, request, summary)
     return chosen
 
 
