@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
 from wfc3_cte_monitor.database import Database, fileinfo_row, results_row
-from wfc3_cte_monitor.pipeline.draw import draw_results
+from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.request import Request, Summary
 from wfc3_cte_monitor.records import Exposure, ExposurePair, LineFit, SlopeFit
 from wfc3_cte_monitor.settings import read_settings
@@ -36,6 +36,7 @@ def rows(folder):
     database.create()
     n_pairs = fill(database, settings)
     kinds = {(float(flash), ctecorr) for _, _, flash, ctecorr in SETS}
+    kinds |= all_levels(kinds, database, settings)
     summary = Summary(folder / "log")
     with tempfile.TemporaryDirectory(dir=folder) as staging:
         begin = time.perf_counter()

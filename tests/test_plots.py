@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_rgb
 from matplotlib.markers import TICKDOWN
 
@@ -94,10 +94,15 @@ def legend_labels(figure):
     return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
 
 
+def is_bars(xy):
+    """Whether a line is one of bars: two points and a gap, again and again."""
+    return len(xy) > 0 and len(xy) % 3 == 0 and np.array_equal(np.isnan(xy[:, 1]), np.arange(len(xy)) % 3 == 2)
+
+
 def bars(ax):
     """Positions and half-lengths of the error bars of an axes, in the order of drawing."""
-    lines = [line for c in ax.collections if isinstance(c, LineCollection) for line in c.get_segments()]
-    segments = np.array([line for line in lines if len(line) == 2]).reshape(-1, 2, 2)
+    lines = [line.get_xydata() for line in ax.lines if is_bars(line.get_xydata())]
+    segments = np.concatenate([np.empty((0, 2, 2)), *(xy.reshape(-1, 3, 2)[:, :2] for xy in lines)])
     assert np.all(np.ptp(segments[..., 0], axis=1) == 0)
     return segments.mean(axis=1), 0.5 * np.ptp(segments[..., 1], axis=1)
 

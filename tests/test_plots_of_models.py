@@ -4,7 +4,8 @@ import matplotlib
 import numpy as np
 import pytest
 from astropy.table import Table
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import PathCollection
+from test_plots import bars
 
 from wfc3_cte_monitor import plots
 from wfc3_cte_monitor.plots import style
@@ -17,13 +18,6 @@ META = {"unit": "mag", "filter": "F502N", "length": "l", "ctecorr": False, "aper
 
 def texts(figure):
     return [text.get_text() for text in figure.findobj(matplotlib.text.Text)]
-
-
-def bars(ax):
-    """Middles and half-lengths of the error bars."""
-    lines = [line for c in ax.collections if type(c) is LineCollection for line in c.get_segments()]
-    segments = np.array(lines).reshape(-1, 2, 2)
-    return segments.mean(axis=1), 0.5 * np.ptp(segments[..., 1], axis=1)
 
 
 def model(mjd, lo, background):

@@ -4,7 +4,6 @@ from math import ceil
 
 import numpy as np
 from matplotlib import rcParams
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.markers import TICKDOWN, TICKLEFT, TICKRIGHT, TICKUP
 
@@ -21,6 +20,8 @@ __all__ = [
 
 _HOPELESS = 10.0  # Times the median error.
 _MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_BOTTOM, _PANEL_GAP = 0.72, 0.15, 0.62, 0.1  # [inch]
+_BARS_OF_MANY = "0.6"
+"""Error bars of points of many colours."""
 _TITLE_SIZE = 11.5  # [pt]
 
 
@@ -254,7 +255,7 @@ def draw_points(ax, x, y, errors, *, color, marker, size=4.5):
     inside = ~above & ~below
     # The two artists of ax.errorbar, in a fifth of its time.
     ends = (y[inside] - errors[inside], y[inside] + errors[inside])
-    ax.add_collection(_bars(x[inside], *ends, color=_of(color, inside), lw=0.8, alpha=0.9), autolim=False)
+    _draw_bars(ax, x[inside], *ends, color=color if isinstance(color, str) else _BARS_OF_MANY)
     look = {"size": size, "edge": "white", "edge_width": 0.3, "alpha": 0.9}
     _mark(ax, x[inside], y[inside], _of(color, inside), marker, **look)
     for beyond, height, arrow in ((above, 1 - edge, r"$\uparrow$"), (below, edge, r"$\downarrow$")):
@@ -275,9 +276,12 @@ def _mark(ax, x, y, color, marker, *, size, edge_width, edge="none", **look):
         look |= {"ls": "none", "markersize": size, "markeredgecolor": edge, "markeredgewidth": edge_width}
         ax.plot(x, y, color=color, marker=marker, **look)
     else:
-        ax.scatter(x, y, s=size**2, c=color, marker=marker, edgecolors=edge, linewidths=edge_width, **look)
+        look = {"zorder": 2, "edgecolors": edge, "linewidths": edge_width} | look
+        ax.scatter(x, y, s=size**2, c=color, marker=marker, **look)
 
 
-def _bars(x, low, high, **look):
-    """Vertical lines from `low` to `high`."""
-    return LineCollection(np.stack([np.stack([x, low], axis=-1), np.stack([x, high], axis=-1)], axis=1), **look)
+def _draw_bars(ax, x, low, high, *, color):
+    """Vertical lines from `low` to `high`, as one line with gaps: in a PDF each piece of a collection costs a call."""
+    gap = np.full(len(x), np.nan)
+    x, y = (np.stack(columns, axis=-1).ravel() for columns in ((x, x, gap), (low, high, gap)))
+    ax.plot(x, y, color=color, lw=0.8, alpha=0.9, solid_capstyle="butt", marker="None", zorder=1.9)
