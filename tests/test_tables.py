@@ -200,6 +200,31 @@ def test_column_added_to_a_definition_is_in_the_tables_of_all_clusters(definitio
         assert f"ix_{target}_fileinfo_ccdtemp" in indexes
 
 
+def test_a_table_of_all_clusters_is_there_once_and_what_refers_to_it_keeps_its_rows(definitions, tmp_path):
+    (definitions / "common" / "people.txt").write_text("id, Integer, primary\nNAME, String, required\n")
+    (definitions / "notes.txt").write_text("id, Integer, primary\nWHO, Integer, references people.id\n")
+    connection = made(schema(definitions, targets=("ngc104", "ngc6583")), tmp_path / "x.db")
+    connection.execute("pragma foreign_keys = on")
+    connection.execute("insert into people values (1, 'lead')")
+    for target in ("ngc104", "ngc6583"):
+        connection.execute(f"insert into {target}_notes values (1, 1)")
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"):
+        connection.execute("delete from people")
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "words"),
+    [
+        ("common/phot.txt", "id, Integer, primary\n", "phot.txt: defined for every cluster and, in common, for all"),
+        ("common/people.txt", "id, Integer, primary, references master.id\n", "people.txt: id references master.id"),
+    ],
+)
+def test_a_table_of_all_clusters_is_of_no_cluster(definitions, file, text, words):
+    (definitions / file).write_text(text)
+    with pytest.raises(ConfigurationError, match=words):
+        schema(definitions)
+
+
 def test_table_added_to_the_definitions_is_made_for_every_cluster(definitions, tmp_path):
     (definitions / "notes.txt").write_text("id, Integer, primary\nIMAGENAME, String, references fileinfo.IMAGENAME\n")
     connection = made(schema(definitions, targets=("ngc104", "ngc6583")), tmp_path / "x.db")
@@ -237,6 +262,8 @@ TABLES_OF_THE_GUIDE = [
     "ngc6791_fileinfo",
     "ngc6791_results",
 ]
+OURS = ["runs", "ngc104_failures", "ngc6583_failures", "ngc6791_failures"]
+"""What the guide does not know yet."""
 
 
 @pytest.fixture
@@ -253,7 +280,7 @@ def test_checks_of_the_guide_work_as_printed_there(database_file, observatory):
     connection = sqlite3.connect(database_file)
     # What .tables prints: the names but for sqlite's own.
     names = {name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")}
-    assert {name for name in names if not name.startswith("sqlite_")} == set(TABLES_OF_THE_GUIDE)
+    assert {name for name in names if not name.startswith("sqlite_")} == {*TABLES_OF_THE_GUIDE, *OURS}
 
     columns = [row[1] for row in connection.execute("pragma table_info(ngc104_master);")]
     assert columns == ["id", "XPIX", "YPIX", "RA", "DEC"]

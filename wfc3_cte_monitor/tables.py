@@ -39,7 +39,7 @@ class ColumnDefinition:
     """SQLAlchemy type."""
     markers: frozenset = frozenset()
     references: str | None = None
-    """'table.COLUMN' of the same cluster."""
+    """'table.COLUMN' of the same cluster, or of a table that all clusters share."""
     shared_index: str | None = None
     """Name of the index that it shares with other columns, in the order of their lines."""
 
@@ -142,32 +142,35 @@ class Schema:
         Aperture radii [px].
     bins : sequence of `records.FluxBin`
     folder : `pathlib.Path`, optional
-        Where the definitions are; by default those that came with the package.
+        Where the definitions are; by default those that came with the package. Those in its ``common`` are of tables
+        that all clusters share.
 
     Attributes
     ----------
+    definitions : dict
+        Base name of a table -> list of `ColumnDefinition`, of the tables that every cluster has.
+    common : dict
+        The same of those that all clusters share.
     metadata : `sqlalchemy.MetaData`
     classes : dict
-        (target, base name of the table) -> ORM class.
+        (target, base name of the table) -> ORM class; the target is None where all clusters share the table.
     """
 
     def __init__(self, targets, aprads, bins, folder=None):
         folder = folder or shipped_file("table_definitions")
-        files = sorted(folder.glob("*.txt"))
-        if not files:
+        self.definitions = _read_folder(folder, aprads, bins)
+        if not self.definitions:
             raise ConfigurationError(f"{folder}: no table definitions (*.txt)")
-        self.definitions = {file.stem: expand(read_definition(file), aprads, bins) for file in files}
-        _check_definitions(self.definitions)
+        self.common = _read_folder(folder / "common", aprads, bins)
+        _check_definitions(self.definitions, self.common)
         self.metadata = MetaData()
         base = declarative_base(metadata=self.metadata)
-        self.classes = {
-            (target, name): _orm_class(base, target, name, columns)
-            for target in targets
-            for name, columns in self.definitions.items()
-        }
+        tables = [(None, name, columns) for name, columns in self.common.items()]
+        tables += [(target, name, columns) for target in targets for name, columns in self.definitions.items()]
+        self.classes = {(t, name): _orm_class(base, t, name, columns, self.common) for t, name, columns in tables}
 
     def table(self, target, name):
-        """The `sqlalchemy.Table` of a cluster, such as ``schema.table('ngc104', 'phot')``."""
+        """The `sqlalchemy.Table` of a cluster, such as ``schema.table('ngc104', 'phot')``, or of all (None, 'runs')."""
         return self.classes[target, name].__table__
 
     @cached_property
@@ -175,23 +178,32 @@ class Schema:
         """Names of the columns that identify a row, per base name of the table."""
         return {
             name: [c.name for c in columns if "key" in c.markers] or [c.name for c in columns if "primary" in c.markers]
-            for name, columns in self.definitions.items()
+            for name, columns in (self.definitions | self.common).items()
         }
 
 
-def _check_definitions(definitions):
-    places = {f"{name}.{column.name}" for name, columns in definitions.items() for column in columns}
-    for name, columns in definitions.items():
-        _check_unique(columns, f"{name}.txt")
-        lost = [c for c in columns if c.references and c.references not in places]
-        if lost:
-            raise ConfigurationError(
-                f"{name}.txt: {lost[0].name} references {lost[0].references}, which is not defined"
-            )
+def _read_folder(folder, aprads, bins):
+    """Base name of a table -> its columns."""
+    return {file.stem: expand(read_definition(file), aprads, bins) for file in sorted(folder.glob("*.txt"))}
 
 
-def _orm_class(base, target, name, columns):
-    table_name = f"{target}_{name}"
+def _check_definitions(definitions, common):
+    both = sorted(definitions.keys() & common.keys())
+    if both:
+        raise ConfigurationError(f"{both[0]}.txt: defined for every cluster and, in common, for all")
+    for own, known in ((definitions, definitions | common), (common, common)):
+        places = {f"{name}.{column.name}" for name, columns in known.items() for column in columns}
+        for name, columns in own.items():
+            _check_unique(columns, f"{name}.txt")
+            lost = [c for c in columns if c.references and c.references not in places]
+            if lost:
+                raise ConfigurationError(
+                    f"{name}.txt: {lost[0].name} references {lost[0].references}, which is not defined"
+                )
+
+
+def _orm_class(base, target, name, columns, common):
+    table_name = f"{target}_{name}" if target else name
     keys = [column.name for column in columns if "key" in column.markers]
     indexes = [Index(f"ix_{table_name}_{c.name}".lower(), c.name) for c in columns if "index" in c.markers]
     for shared in sorted({c.shared_index for c in columns if c.shared_index}):
@@ -203,13 +215,20 @@ def _orm_class(base, target, name, columns):
     attributes = {
         "__tablename__": table_name,
         "__table_args__": (*unique, *indexes, {"sqlite_with_rowid": not composite}),
-        **{column.name: _sql_column(target, column) for column in columns},
+        **{column.name: _sql_column(target, column, common) for column in columns},
     }
-    return type(f"{target.upper()}_{name}", (base,), attributes)
+    return type(f"{(target or 'all').upper()}_{name}", (base,), attributes)
 
 
-def _sql_column(target, column):
-    foreign = [ForeignKey(f"{target}_{column.references}", ondelete="CASCADE")] if column.references else []
+def _sql_column(target, column, common):
     primary = "primary" in column.markers
     type_ = _TEXT if column.type is String else column.type
+    foreign = [_foreign_key(target, column.references, common)] if column.references else []
     return Column(type_, *foreign, primary_key=primary, nullable=not (primary or "required" in column.markers))
+
+
+def _foreign_key(target, place, common):
+    """Rows go with what they refer to in their own cluster; what all share must not go at all."""
+    if place.partition(".")[0] in common:
+        return ForeignKey(place)
+    return ForeignKey(f"{target}_{place}", ondelete="CASCADE")
