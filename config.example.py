@@ -83,6 +83,9 @@ recommended_background = 12
 # The archive that `uvis_external_cte retrieve` asks, such as "https://mast.stsci.edu"; None: astroquery's own.
 mast_server = None
 
+# Of how many runs the logs are kept, in outputs/logs; older ones go.
+logs_kept = 500
+
 # ---- Optional: what nominal runs leave out and the command line can ask for by name; these are the defaults ----------
 
 # Each subset has a database, folders, titles and coefficients of its own. `--visits-anyway` is of forbidden_visits.

@@ -71,20 +71,21 @@ def run_script(*arguments):
         env=inherited,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def dump(folder, without=("INGEST_DATE", "FINGERPRINT")):
+def dump(folder, without=("INGEST_DATE", "FINGERPRINT", "RUN_ID")):
     """Table -> rows as dictionaries, in order of the primary key, of the database in a folder.
 
-    Without the day, and without the fingerprint, which knows the folder."""
+    Without the day and the runs, and without the fingerprint, which knows the folder."""
     (path,) = folder.glob("*.db")
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        names.remove("runs")
         return {
             name: [
                 {column: row[column] for column in row.keys() if column not in without}  # noqa: SIM118

@@ -36,6 +36,7 @@ HOMES = {
     "stwcs": {"alignment"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
+    "psutil": {"pipeline"},
     "threadpoolctl": {"pipeline"},
     "distributed": {"pipeline"},
     "runpy": {"settings"},

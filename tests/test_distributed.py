@@ -262,7 +262,7 @@ def test_results_are_those_of_one_process(theirs, config, tmp_path, local):
         outcome = run(config, *ON_CLUSTER, theirs.address, fast=False)
     assert outcome.code == 0
     assert (rows_of(tmp_path), figures_of(tmp_path)) == local
-    log = next((tmp_path / "outputs" / "logs").iterdir()).read_text()
+    log = next((tmp_path / "outputs" / "logs").glob("*.log")).read_text()
     assert f"2 workers at {theirs.address}" in log
     assert not [path for path in (tmp_path / "outputs").rglob(".*")]
 

@@ -26,6 +26,7 @@ DOCUMENTED_DEFAULTS = {
     "xdithers",
     "min_shared_field",
     "recommended_background",
+    "logs_kept",
     "mast_server",
 }
 OF_THE_ALIGNMENT = ("tweakreg_parameters", "tweakreg_retries", "alignment_limits")
@@ -167,6 +168,7 @@ WRONG = {
     "sky_annulus": [12, (20, 12), (12, 12), (12,), (12, 20, 30), ("12", "20"), (0, 20), (12, float("inf"))],
     "max_shift": [0, -1, "1.5", None, True, float("nan")],
     "recommended_background": [0, -1, "12", None],
+    "logs_kept": [0, -1, 1.5, None, True, "many"],
     "bad_dq_bits": [1.5, "x", None, True, -1],
     "dq_choices": [16, ["hot"], {"hot": "x"}, {"hot": -1}, {5: 16}, {"../x": 16}, {"": 16}],
     "chinject_modes": [None, [], "CONT", ["NONE"], ["none"], ["LI 10"], ["CONT", "cont"], [10]],

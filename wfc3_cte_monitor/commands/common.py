@@ -17,6 +17,7 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_setting
 __all__ = [
     "BAD_INPUT",
     "INTERRUPTED",
+    "report",
     "add_config",
     "add_engine",
     "add_jobs",
@@ -35,6 +36,7 @@ BAD_INPUT = 2
 """Exit code for bad arguments or configuration."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+_GOES_ON = "interrupted; the same command goes on from here"
 
 
 def add_config(parser):
@@ -92,6 +94,7 @@ def newest_coefficients(settings):
         folder
         for kind in ("cte_vs_logflux", "cte_vs_flashlvl")
         for folder in settings.path_to_finalresults.glob(f"*/{MOST_RECENT}/{kind}")
+        if any(folder.glob("*_coeffs.*"))  # Not every set of data determines some.
     )
     if not folders:
         raise ConfigurationError(f"{settings.path_to_finalresults}: no results there yet; or name some with --coeffs")
@@ -174,13 +177,21 @@ def logging_to_terminal():
         logger.removeHandler(handler)
 
 
+def report(summary, program):
+    """Print what came of a run; returns the exit code."""
+    print("\n".join(summary.lines()))
+    if summary.interrupted:
+        print(f"{program}: {_GOES_ON}", file=sys.stderr)
+    return summary.exit_code
+
+
 def guarded(command, args, program):
     """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
     try:
         with logging_to_terminal():
             return command(args)
     except KeyboardInterrupt:
-        print(f"{program}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"{program}: {_GOES_ON}", file=sys.stderr)
         return INTERRUPTED
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)

@@ -11,6 +11,7 @@ from wfc3_cte_monitor.commands.common import (
     add_scheduler,
     guarded,
     load_settings,
+    report,
     visit,
     yes_no,
 )
@@ -37,7 +38,8 @@ examples:
   exposures with charge injection:         run_uvis_external_cte --pr 12348 --chinject CONT
   results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
 
-exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration
+exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration, or broken off, such
+as by a full disk, 130 interrupted (Ctrl-C)
 """
 
 
@@ -118,6 +120,12 @@ def _add_steps(p):
         action="store_true",
         help="measure exposures and pairs again that are unchanged: the same file, configuration and code as in the "
         "database; else they are left as they are and the summary counts them",
+    )
+    p.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="try again the exposures that could not be measured before, though neither they nor the configuration or "
+        "the code have changed; else the summary repeats what was wrong",
     )
     add_engine(
         p,
@@ -205,6 +213,7 @@ def request_of(args, settings):
         copy_outputs=args.ao,
         jobs=args.jobs,
         force=args.force,
+        retry_failed=args.retry_failed,
         scheduler=args.scheduler,
         maskcr=args.maskcr,
         # What lies in newdata is aligned, or moved as it is, by the nominal rules alone.
@@ -251,9 +260,7 @@ def _run(args):
     settings = settings_of(args)
     if args.irafphot and args.dophot:
         require_iraf()
-    summary = run(request_of(args, settings), settings)
-    print("\n".join(summary.lines()))
-    return summary.exit_code
+    return report(run(request_of(args, settings), settings), PROGRAM)
 
 
 def main(argv=None):

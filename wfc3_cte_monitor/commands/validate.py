@@ -50,8 +50,10 @@ def _run(args):
     settings = read_settings(set_up(default_answers(folder), keep_config=True))
     plots = ("cte_time", "cte_logflux", "cte_flashlvl")
     summary = run(Request("all", aprads=(3,), plots=plots, ctecorr=(ctecorr,), jobs=args.jobs), settings)
-    if summary.failures:
-        raise ConfigurationError(f"{folder}: the run over it failed: {summary.failures[0]}")
+    if summary.interrupted:
+        raise KeyboardInterrupt
+    if summary.exit_code:
+        raise ConfigurationError(f"{folder}: the run over it failed: {summary.broken_off or summary.failures[0]}")
     found = validate(folder, settings, ctecorr)
     _write(found, make_folder(folder / "validation"), ctecorr)
     print("\n".join(_lines(found.checks)))

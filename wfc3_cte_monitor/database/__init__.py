@@ -3,5 +3,19 @@
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
+from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures, remember_failure, running_runs
 
-__all__ = ["Database", "TableCopy", "copy_database", "left_behind", "fileinfo_row", "results_row"]
+__all__ = [
+    "Database",
+    "KILLED",
+    "TableCopy",
+    "begin_run",
+    "copy_database",
+    "end_run",
+    "failures",
+    "fileinfo_row",
+    "left_behind",
+    "remember_failure",
+    "results_row",
+    "running_runs",
+]

@@ -211,6 +211,8 @@ class Database:
             connection.execute(phot.delete().where(file_id == phot.c.FILE_ID))
             columns = phot_columns(photometry, file_id)
             engines.insert_rows(connection, phot, list(columns), list(zip(*columns.values(), strict=True)))
+            failures = self.schema.table(target, "failures")
+            connection.execute(failures.delete().where(fileinfo["IMAGENAME"] == failures.c.IMAGENAME))
 
     def store_results(self, target, rows, considered):
         """Store the results of one pair; other results of its exposures are of pairs that are no more, and go.

@@ -6,9 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.database import fileinfo_row
-from wfc3_cte_monitor.errors import CatalogError, MonitorError
+from wfc3_cte_monitor.database import failures, fileinfo_row, remember_failure
+from wfc3_cte_monitor.errors import (
+    CatalogError,
+    ClusterError,
+    DatabaseError,
+    KilledWorkError,
+    MonitorError,
+    UnusableExposureError,
+)
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.logs import decision
 from wfc3_cte_monitor.pipeline.one_exposure import Task, extract, files_of
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
@@ -16,6 +24,9 @@ from wfc3_cte_monitor.pipeline.request import unexpected
 __all__ = ["master_catalogs", "extract_exposures"]
 
 log = logging.getLogger(__name__)
+
+_MAY_PASS = (OSError, MemoryError, DatabaseError, ClusterError, KilledWorkError)
+"""Failures that are not the exposure's own: a disk that was full, a process that was killed."""
 
 
 def master_catalogs(targets, database, settings, summary):
@@ -75,22 +86,38 @@ def extract_exposures(exposures, catalogs, database, request, settings, summary,
     ]
     if request.photometry and not request.force:
         tasks = _without_unchanged(tasks, database, summary)
+        if not request.retry_failed:
+            tasks = _without_failed_before(tasks, database, summary)
     outcomes = in_order(extract, tasks, request.jobs, cluster)
     for number, (task, extraction, error) in enumerate(progress(outcomes, len(tasks), "exposures"), start=1):
-        exposure = task.exposure
+        name = task.exposure.imagename
         try:
             if error:
                 raise error
             if extraction.photometry is not None:
-                row = fileinfo_row(exposure, extraction.fileinfo | {"FINGERPRINT": task.fingerprint})
-                database.store_exposure(exposure.target, row, extraction.photometry)
+                _store(task, extraction, database, summary.run_id)
         except Exception as problem:  # whatever it is, it is this exposure's alone
-            problem = problem if isinstance(problem, MonitorError) else unexpected(exposure.imagename, problem)
-            log.error("failed: %s", problem)
-            summary.fail(problem)
+            _fail(task, problem, database, summary)
         else:
-            summary.measured.append(exposure.imagename)
-            log.info("extracted %s: %d stars (%d/%d)", exposure.imagename, extraction.n_stars, number, len(tasks))
+            summary.measured.append(name)
+            said = name, extraction.n_stars, number, len(tasks)
+            log.info("extracted %s: %d stars (%d/%d)", *said, extra=decision(name, "measured"))
+
+
+def _store(task, extraction, database, run_id):
+    row = extraction.fileinfo | {"FINGERPRINT": task.fingerprint, "RUN_ID": run_id}
+    database.store_exposure(task.exposure.target, fileinfo_row(task.exposure, row), extraction.photometry)
+
+
+def _fail(task, problem, database, summary):
+    """Note a failure, and remember it where the same would come of the same file again."""
+    name, will_pass = task.exposure.imagename, isinstance(problem, _MAY_PASS)
+    problem = problem if isinstance(problem, MonitorError) else unexpected(name, problem)
+    reason = getattr(problem, "problem", str(problem))
+    log.error("failed: %s", problem, extra=decision(name, "failed", reason))
+    summary.fail(problem)
+    if task.photometry and not will_pass:
+        remember_failure(database, task.exposure.target, name, task.fingerprint, summary.run_id, reason)
 
 
 def _task(exposure, catalog, digest, request, settings):
@@ -108,10 +135,28 @@ def _without_unchanged(tasks, database, summary):
     for task in tasks:
         name = task.exposure.imagename
         if known.get(name) == task.fingerprint and all(map(Path.is_file, files_of(task.exposure, task.settings))):
-            log.debug("unchanged: %s", name)
+            log.debug("unchanged: %s", name, extra=decision(name, "unchanged"))
             summary.unchanged.append(name)
         else:
             to_do.append(task)
     if summary.unchanged:
         log.info("%d exposures unchanged", len(summary.unchanged))
+    return to_do
+
+
+def _without_failed_before(tasks, database, summary):
+    """The tasks without those whose exposures failed before, of which nothing has changed: they would fail again."""
+    targets = {task.exposure.target for task in tasks}
+    known = {name: value for target in targets for name, value in failures(database, target).items()}
+    to_do = []
+    for task in tasks:
+        name = task.exposure.imagename
+        fingerprint, run_id, reason = known.get(name, (None, None, None))
+        if fingerprint == task.fingerprint:
+            error = UnusableExposureError(name, reason)
+            log.error("failed in run %s, not tried again: %s", run_id, error, extra=decision(name, "failed", reason))
+            summary.fail(error)
+            summary.not_tried_again += 1
+        else:
+            to_do.append(task)
     return to_do

@@ -1,13 +1,14 @@
 """What a measurement was made from, as a short text: as long as it stays the same, nothing is done twice."""
 
 import hashlib
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
-__all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure"]
+__all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure", "of_settings"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
@@ -98,6 +99,11 @@ def of_figure(kind, subject, losses, settings):
     table = [losses.meta, losses.colnames, *(losses[name].tobytes() for name in losses.colnames)]
     how = settings.engine, settings.photometry_setup, settings.bins
     return _digest(kind, subject, *table, how, _code(_DRAWS))
+
+
+def of_settings(settings):
+    """The fingerprint of all that a configuration says, wherever its file is."""
+    return _digest(replace(settings, config_file=None))
 
 
 def _state(path):

@@ -11,6 +11,7 @@ from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pairing import dithered_pairs, nominal_pairs, same_chip_pairs
 from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.drawing import save
+from wfc3_cte_monitor.pipeline.logs import decision
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.plots import plot_ratio_ypos
@@ -37,11 +38,12 @@ def find_pairs(database, request, settings, summary):
         log.warning("%s", warning)
         summary.warnings.append(warning)
     pairs, unpaired = _paired(exposures, request, settings)
-    reasons = [f"{exposure.imagename}: no partner: {reason}" for exposure, reason in unpaired.items()]
-    for line in reasons:
-        log.warning("%s", line)
-    summary.unpaired = [exposure.imagename for exposure in unpaired]
-    summary.unpaired_because = reasons if settings.subset else []
+    reasons = {exposure.imagename: reason for exposure, reason in unpaired.items()}
+    for name, reason in reasons.items():
+        log.warning("%s: no partner: %s", name, reason, extra=decision(name, "no partner", reason))
+    summary.unpaired = [*reasons]
+    if settings.subset:
+        summary.unpaired_because = [f"{name}: no partner: {reason}" for name, reason in reasons.items()]
     return pairs
 
 
@@ -77,7 +79,8 @@ def measure_pairs(pairs, database, request, settings, staging, summary, cluster=
     made_from, drawings = {}, []
     for pair in progress(changed, len(changed), "pairs"):
         try:
-            paths, to_draw = _measure_pair(pair, prints[pair], database, request.aprads, settings, staging)
+            made = {"FINGERPRINT": prints[pair], "RUN_ID": summary.run_id}
+            paths, to_draw = _measure_pair(pair, made, database, request.aprads, settings, staging)
             made_from |= dict.fromkeys(paths, prints[pair])
             drawings += to_draw
             summary.pairs += 1
@@ -142,11 +145,11 @@ def _fail(summary, name, error):
     summary.fail(error)
 
 
-def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
+def _measure_pair(pair, made, database, aprads, settings, staging):
     """Store the results of a pair and write its files; their paths and what is left to draw are returned.
 
     All apertures are measured, whichever are to be written and drawn: results of the others would be of photometry
-    that is no more.
+    that is no more. `made` is what the rows say of their making.
     """
     folder = staging / _flash_folder(pair)
     rows, tables, drawings = [], [], []
@@ -154,7 +157,7 @@ def _measure_pair(pair, fingerprint, database, aprads, settings, staging):
         stars = _joined(pair, database, aperture)
         fits = measure_slopes(stars, settings.bins, middle=MIDDLE_ROW if pair.same_chip else None)
         path = folder / _slopes_file(pair, aperture, ".txt")
-        measured = _measured(pair, database, settings, path, stars) | {"FINGERPRINT": fingerprint}
+        measured = _measured(pair, database, settings, path, stars) | made
         rows.append(results_row(pair, aperture, measured, fits))
         if aperture in aprads:
             tables.append((slopes_table(pair, aperture, stars, fits, settings.subset), path))

@@ -8,6 +8,7 @@ from astropy.io import fits
 from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
 from wfc3_cte_monitor.exposures import find_files, read_exposure
 from wfc3_cte_monitor.pairing import with_partners
+from wfc3_cte_monitor.pipeline.logs import decision
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
 from wfc3_cte_monitor.pipeline.request import unexpected
 from wfc3_cte_monitor.records import Rejection
@@ -79,12 +80,13 @@ def select_exposures(request, settings, summary):
         if error:
             _fail(summary, path, error)
         elif isinstance(exposure, Rejection):
-            log.info("left out: %s: %s %s", exposure.imagename, exposure.reason, exposure.detail)
+            said = decision(exposure.imagename, "left out", f"{exposure.reason} {exposure.detail}".strip())
+            log.info("left out: %s: %s %s", exposure.imagename, exposure.reason, exposure.detail, extra=said)
             summary.rejections.append(exposure)
         elif request.wants(exposure):
             chosen.append(exposure)
         else:
-            log.info("not asked for: %s", exposure.imagename)
+            log.info("not asked for: %s", exposure.imagename, extra=decision(exposure.imagename, "not asked for"))
             summary.not_asked_for += 1
     if settings.subset.dithers:
         chosen = _of_dithers(chosen, summary)
@@ -121,7 +123,7 @@ def of_visits(path, visits):
 def _fail(summary, path, error):
     if not isinstance(error, UnusableExposureError):
         error = unexpected(path.name, error)
-    log.error("failed: %s", error)
+    log.error("failed: %s", error, extra=decision(error.filename, "failed", error.problem))
     summary.fail(error)
 
 

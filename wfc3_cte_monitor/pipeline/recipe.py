@@ -14,10 +14,12 @@ from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.cluster import connected
 from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
+from wfc3_cte_monitor.pipeline.logs import run_log
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
+from wfc3_cte_monitor.pipeline.runs import recorded
 from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["run"]
@@ -36,17 +38,17 @@ def run(request, settings):
     Returns
     -------
     summary : `Summary`
+        Also of a run that was interrupted (Ctrl-C) or broken off by what concerns all of it, such as a full disk.
 
     Raises
     ------
     ConfigurationError, DatabaseError, ClusterError
-        An output folder cannot be written, or the database or the cluster cannot be used. What concerns single
-        exposures is in the summary.
+        An output folder cannot be written, or the database or the cluster cannot be used: nothing was begun.
     """
     with connected(request.scheduler) as cluster:
         _make_folders(request, settings)
         timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-        with _log_file(settings.path_to_outputs / "logs", timestamp) as log_file:
+        with run_log(settings.path_to_outputs / "logs", timestamp, settings.logs_kept) as log_file:
             if cluster:
                 cluster.check(settings)
             return _run(request, settings, Summary(log_file), timestamp, cluster)
@@ -63,7 +65,7 @@ def _make_folders(request, settings):
 
 def _run(request, settings, summary, timestamp, cluster):
     with _database(settings) as database:
-        with nullcontext() if request.insert else database.rehearsal():
+        with nullcontext() if request.insert else database.rehearsal(), recorded(database, settings, summary):
             _follow_recipe(request, settings, database, timestamp, summary, cluster)
         for line in summary.lines():
             log.debug(line)
@@ -175,19 +177,3 @@ def _database(settings):
     with Database(settings.database_url, schema) as database:
         database.create()
         yield database
-
-
-@contextmanager
-def _log_file(folder, timestamp):
-    """A log file for this run, with every decision in it."""
-    path = outputs.unique_path(folder, timestamp, ".log")
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
-    logger = logging.getLogger("wfc3_cte_monitor")
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(handler)
-    try:
-        yield path
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

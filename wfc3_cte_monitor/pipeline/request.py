@@ -42,6 +42,8 @@ class Request:
     jobs: int = 1
     force: bool = False
     """Do again what is unchanged."""
+    retry_failed: bool = False
+    """Try again what could not be measured before, though nothing has changed."""
     scheduler: str | None = None
     """Address of the Dask scheduler whose workers extract and draw; None: this machine does."""
     maskcr: bool = True
@@ -64,6 +66,11 @@ class Summary:
     """What came of a run. The one thing in the pipeline that grows as it goes."""
 
     log_file: Path
+    run_id: int | None = None
+    """Of the run's row in the database."""
+    interrupted: bool = False
+    broken_off: str | None = None
+    """What ended the run before its end, one line."""
     aligned: int = 0
     """Files that came from newdata."""
     masked: int = 0
@@ -79,6 +86,8 @@ class Summary:
     """Of other flash levels, or FLT or FLC; nominal ones that are no partners of dithered ones."""
     failures: list = field(default_factory=list)
     """One line each."""
+    not_tried_again: int = 0
+    """Failures among them that are of an earlier run."""
     failed_files: set = field(default_factory=set)
     """Their names, where the failure is a file's."""
     warnings: list = field(default_factory=list)
@@ -117,14 +126,37 @@ class Summary:
 
     @property
     def exit_code(self):
-        """0 all well, 1 something failed."""
-        return 1 if self.failures else 0
+        """0 all well, 1 something failed, 2 broken off, 130 interrupted."""
+        if self.interrupted:
+            return 130
+        return 2 if self.broken_off else int(bool(self.failures))
+
+    @property
+    def outcome(self):
+        """In the words of the record of runs."""
+        return {0: "complete", 1: "failures", 2: "broken off", 130: "interrupted"}[self.exit_code]
+
+    @property
+    def counts(self):
+        """For the record of runs: column -> number."""
+        return {
+            "FOUND": self.found,
+            "EXTRACTED": len(self.measured),
+            "UNCHANGED": len(self.unchanged),
+            "LEFTOUT": len(self.rejections),
+            "FAILED": len(self.failures),
+            "WARNINGS": len(self.warnings),
+            "PAIRS": self.pairs,
+            "PAIRSUNCHANGED": self.unchanged_pairs,
+            "FIGURES": self.figures,
+        }
 
     def lines(self):
         """The closing summary, line by line."""
         reasons = Counter(rejection.reason for rejection in self.rejections)
         return [
-            "Summary",
+            "Summary" + (" of what was done until the run was interrupted" if self.interrupted else ""),
+            *([f"  broken off by        {self.broken_off}"] if self.broken_off else []),
             *([f"  came from newdata    {self.aligned:5d}"] if self.aligned else []),
             *([f"  cosmic rays masked   {self.masked:5d}"] if self.masked else []),
             f"  exposures found      {self.found:5d}",
@@ -137,6 +169,7 @@ class Summary:
             *(f"    {line}" for line in self.unpaired_because),
             f"  failed               {len(self.failures):5d}",
             *(f"    {line}" for line in self.failures),
+            *([f"    {self.not_tried_again} not tried again (--retry-failed)"] if self.not_tried_again else []),
             f"  warnings             {len(self.warnings):5d}",
             *(f"    {line}" for line in self.warnings[:_WARNINGS_SHOWN]),
             *([f"    and {more} more in the log"] if (more := len(self.warnings) - _WARNINGS_SHOWN) > 0 else []),

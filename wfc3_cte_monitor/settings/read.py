@@ -11,6 +11,7 @@ from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, Settings
 from wfc3_cte_monitor.settings.values import (
     bits_by_name,
     chinject_mode,
+    count,
     filter_name,
     fraction,
     integer,
@@ -192,6 +193,7 @@ _CONVERTERS = {
     "xdithers": (interval, "(above, below) in arcsec"),
     "min_shared_field": (fraction, "a number above 0, up to 1"),
     "recommended_background": (positive, "a number of e-/px above 0"),
+    "logs_kept": (count, "a whole number from 1"),
     "mast_server": (optional(server_url), "the http(s) address of a server, or None"),
     "tweakreg_parameters": (
         tweakreg_by_set,

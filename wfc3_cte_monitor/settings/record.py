@@ -78,6 +78,8 @@ class Settings:
     """Part of a chip's field that both exposures of a dithered pair must have."""
     recommended_background: float = 12.0
     """What observers are told to flash up to [e-/px]; figures mark it."""
+    logs_kept: int = 500
+    """Of how many runs the logs are kept."""
     mast_server: str | None = None
     """Address of the archive; None: astroquery's own."""
     tweakreg_parameters: dict = field(default_factory=lambda: {("*", "*", "*"): dict(TWEAKREG)})

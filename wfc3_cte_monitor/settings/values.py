@@ -50,6 +50,12 @@ def integer(value):
     return int(value)
 
 
+def count(value):
+    if integer(value) < 1:
+        raise ValueError
+    return int(value)
+
+
 def tuple_of(convert, unique=True):
     def convert_all(value):
         if not isinstance(value, (list, tuple)) or not value:

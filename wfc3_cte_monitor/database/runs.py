@@ -1,0 +1,72 @@
+"""The record of runs, and of the exposures that could not be measured."""
+
+import sqlalchemy as sa
+
+__all__ = ["RUNNING", "KILLED", "begin_run", "end_run", "running_runs", "failures", "remember_failure"]
+
+RUNNING, KILLED = "running", "killed"
+
+
+def begin_run(database, row):
+    """Note that a run has begun.
+
+    Parameters
+    ----------
+    database : `database.Database`
+    row : dict
+        Column of runs -> value.
+
+    Returns
+    -------
+    id : int
+    """
+    runs = database.schema.table(None, "runs")
+    with database.transaction() as connection:
+        return connection.execute(runs.insert().values(OUTCOME=RUNNING, **row)).inserted_primary_key[0]
+
+
+def end_run(database, id, values):
+    """Note what became of a run.
+
+    Parameters
+    ----------
+    database : `database.Database`
+    id : int
+    values : dict
+        Column of runs -> value.
+    """
+    runs = database.schema.table(None, "runs")
+    with database.transaction() as connection:
+        connection.execute(runs.update().where(runs.c.id == id).values(values))
+
+
+def running_runs(database):
+    """The runs of which no end is noted, in their order: they go on, or were killed.
+
+    Returns
+    -------
+    runs : list of dict
+        Column -> value.
+    """
+    runs = database.schema.table(None, "runs")
+    query = sa.select(runs).where(runs.c.OUTCOME == RUNNING).order_by(runs.c.id)
+    with database.reading() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def failures(database, target):
+    """Image name -> (fingerprint, id of the run, reason) of the exposures that could not be measured."""
+    table = database.schema.table(target, "failures")
+    with database.reading() as connection:
+        return {name: tuple(rest) for name, *rest in connection.execute(sa.select(*_columns(table)))}
+
+
+def _columns(table):
+    return [table.c[name] for name in ("IMAGENAME", "FINGERPRINT", "RUN_ID", "REASON")]
+
+
+def remember_failure(database, target, imagename, fingerprint, run_id, reason):
+    """Remember that an exposure cannot be measured; `Database.store_exposure` forgets it."""
+    row = {"IMAGENAME": imagename, "FINGERPRINT": fingerprint, "RUN_ID": run_id, "REASON": reason}
+    with database.transaction() as connection:
+        database.upsert(connection, target, "failures", [row])

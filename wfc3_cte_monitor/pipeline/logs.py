@@ -1,0 +1,96 @@
+"""The log of a run: a text for people and the same as JSON lines for programs, of which the newest are kept."""
+
+import json
+import logging
+import re
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from wfc3_cte_monitor import outputs
+
+__all__ = ["run_log", "decision"]
+
+_OF_A_RUN = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(_\d+)?\.(log|jsonl)")
+_DECISION = ("exposure", "decision", "reason")
+
+
+def decision(exposure, decided, reason=""):
+    """What was decided about an exposure and why, for the machine-readable log: ``log.info(..., extra=decision(...))``.
+
+    Parameters
+    ----------
+    exposure : str
+        Image name.
+    decided : str
+        'measured', 'unchanged', 'left out', 'not asked for', 'failed' or 'no partner'.
+    reason : str, optional
+    """
+    return dict(zip(_DECISION, (exposure, decided, str(reason)), strict=True))
+
+
+@contextmanager
+def run_log(folder, timestamp, kept):
+    """Within the block everything that the monitor logs, down to debugging, is in the log of this run.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+    timestamp : str
+        Name of the log.
+    kept : int
+        Of how many runs the logs are kept, this one among them; older ones go.
+
+    Yields
+    ------
+    path : `pathlib.Path`
+        The text; the JSON lines are beside it as .jsonl.
+    """
+    path = outputs.unique_path(folder, timestamp, ".log")
+    handlers = [
+        _handler(path, logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")),
+        _handler(path.with_suffix(".jsonl"), _JsonLine()),
+    ]
+    logger = logging.getLogger("wfc3_cte_monitor")
+    logger.setLevel(logging.DEBUG)
+    for handler in handlers:
+        logger.addHandler(handler)
+    _rotate(folder, kept)
+    try:
+        yield path
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def _handler(path, formatter):
+    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(formatter)
+    return handler
+
+
+def _rotate(folder, kept):
+    names = sorted({path.stem for path in folder.iterdir() if _OF_A_RUN.fullmatch(path.name)}, key=_in_time)
+    for name in names[:-kept]:
+        for suffix in (".log", ".jsonl"):
+            (folder / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def _in_time(name):
+    """Runs of the same second have numbers."""
+    timestamp, _, number = name.partition("_")
+    return timestamp, int(number or 0)
+
+
+class _JsonLine(logging.Formatter):
+    """One object per line: time (UTC), level, module, message, and what was decided about which exposure and why."""
+
+    def format(self, record):
+        said = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "module": record.name,
+            "message": record.getMessage(),
+        }
+        said |= {name: getattr(record, name) for name in _DECISION if hasattr(record, name)}
+        return json.dumps(said)

@@ -1,0 +1,136 @@
+"""The record of a run: when, by whom, with what, and what became of it; every row that it writes points to it."""
+
+import logging
+import shlex
+import socket
+import sys
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from platform import python_version
+
+import psutil
+
+from wfc3_cte_monitor import __version__
+from wfc3_cte_monitor.database import KILLED, begin_run, end_run, running_runs
+from wfc3_cte_monitor.errors import DatabaseError, MonitorError
+from wfc3_cte_monitor.pipeline import fingerprints
+
+__all__ = ["recorded", "is_alive", "described"]
+
+log = logging.getLogger(__name__)
+
+_LIBRARIES = (
+    *("numpy", "scipy", "astropy", "photutils", "sep", "astroscrappy", "drizzlepac", "matplotlib", "sqlalchemy"),
+)
+_SAME_MOMENT = 2.0
+"""How well two processes agree on when one of them began [s]."""
+
+
+@contextmanager
+def recorded(database, settings, summary):
+    """Within the block a run is at work, which the database says; what breaks it off ends the block, not the program.
+
+    Parameters
+    ----------
+    database : `database.Database`
+    settings : `settings.Settings`
+    summary : `request.Summary`
+        Gets the id of the run, and how it ended.
+    """
+    _look_around(database, summary)
+    summary.run_id = begin_run(database, _who_and_what(settings, summary.log_file))
+    try:
+        yield
+    except KeyboardInterrupt:
+        summary.interrupted = True
+    except (MonitorError, OSError) as error:
+        summary.broken_off = _one_line(error)
+        log.error("broken off: %s", summary.broken_off)
+    except BaseException as error:
+        summary.broken_off = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        _end(database, summary)
+
+
+def _look_around(database, summary):
+    """Note which runs were killed, and say which are at work."""
+    for run in running_runs(database):
+        alive = is_alive(run)
+        if alive is False:
+            end_run(database, run["id"], {"OUTCOME": KILLED})
+            log.warning("%s was killed; what it left undone is done now", described(run))
+        else:
+            warning = f"{described(run)} is at work on this database, too; each waits for the other's writing"
+            log.warning("%s", warning)
+            summary.warnings.append(warning)
+
+
+def _end(database, summary):
+    """What a run has done stays, even where nobody can note its end any more, as on a full disk."""
+    try:
+        end_run(database, summary.run_id, {"ENDED": _now(), "OUTCOME": summary.outcome, **summary.counts})
+    except DatabaseError as error:
+        log.error("failed: %s", error)
+        summary.fail(error)
+
+
+def _who_and_what(settings, log_file):
+    process = psutil.Process()
+    return {
+        "STARTED": _now(),
+        "USERNAME": process.username(),
+        "HOST": socket.gethostname(),
+        "PID": process.pid,
+        "PIDSTART": process.create_time(),
+        "COMMAND": _printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "VERSION": __version__,
+        "LIBRARIES": ", ".join([f"Python {python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)]),
+        "CONFIG": _printable(settings.config_file),
+        "CONFIGHASH": fingerprints.of_settings(settings),
+        "LOGFILE": log_file.name,
+    }
+
+
+def is_alive(run):
+    """Whether the process of a run is there.
+
+    Parameters
+    ----------
+    run : dict
+        Of `database.running_runs`.
+
+    Returns
+    -------
+    alive : bool or None
+        None where it is on another machine, which this one cannot know.
+    """
+    if run["HOST"] != socket.gethostname():
+        return None
+    try:
+        began = psutil.Process(run["PID"]).create_time()
+    except psutil.NoSuchProcess:
+        return False
+    return abs(began - run["PIDSTART"]) < _SAME_MOMENT
+
+
+def described(run):
+    """A run in words: its number, who started it, where and when."""
+    return f"run {run['id']} ({run['USERNAME']} on {run['HOST']}, process {run['PID']}, since {run['STARTED']})"
+
+
+def _now():
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _one_line(error):
+    if isinstance(error, OSError):
+        return f"{error.filename2 or error.filename or 'output'}: {error.strerror or error}"
+    return str(error)
+
+
+def _printable(text):
+    """What a file system may have in its names, and a database may not."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
