@@ -10,6 +10,7 @@ from astropy.time import Time
 
 from wfc3_cte_monitor import correct_photometry, outputs
 from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.pipeline.correct import find_coefficients
 from wfc3_cte_monitor.records import BackgroundSurface, Coefficients, CorrectionFlag, CteSurface
 from wfc3_cte_monitor.simulate.loss import SURFACE, loss_factor, remaining
 from wfc3_cte_monitor.surface import correct, fit_surface
@@ -109,6 +110,73 @@ def test_quantities_and_times_are_what_they_say():
     assert mag.value.unit == u.ABmag
     with pytest.raises(u.UnitConversionError):
         correct_photometry(coefficients(), flux=700.0 * u.s, n_transfers=9, mjd=MJD, length="l")
+
+
+@pytest.mark.parametrize("unit", ["electron / s", "e-/s", "ELECTRONS/S"])
+def test_electrons_per_second_are_of_the_whole_exposure(unit):
+    kept = {"n_transfers": 1500, "mjd": MJD, "exptime": 350}
+    rate = Table({"rate": [2.0]})["rate"]
+    rate.unit = u.Unit(unit, parse_strict="silent")
+    of_rate = correct_photometry(coefficients(), flux=rate, **kept)
+    of_flux = correct_photometry(coefficients(), flux=700.0, **kept)
+    assert of_rate.correction[0] == of_flux.correction
+    assert of_rate.value[0] == pytest.approx(of_flux.value / 350)
+
+
+@pytest.mark.parametrize("name", ["flux", "y", "exptime", "background"])
+def test_a_unit_of_something_else_is_refused_of_columns_too(name):
+    column = Table({"x": [700.0]})["x"]
+    column.unit = "mJy"
+    arguments = {"flux": 700.0, "y": 100, "chip": 1, "mjd": MJD, "exptime": 350, "background": 1.5}
+    with pytest.raises(u.UnitConversionError, match=f"{name}: is in mJy"):
+        correct_photometry(coefficients(), **arguments | {name: column})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({"length": "L", "exptime": None}, ValueError),
+        ({"length": "long", "exptime": None}, ValueError),
+        ({"y": 5, "chip": 1}, TypeError),
+        ({"chip": 1}, TypeError),
+        ({"n_transfers": None, "y": 5, "chip": "B"}, ValueError),
+    ],
+)
+def test_what_is_no_answer_is_refused(arguments, error):
+    kept = {"flux": 700.0, "n_transfers": 1500, "mjd": MJD, "exptime": 350} | arguments
+    with pytest.raises(error):
+        correct_photometry([coefficients(), coefficients(length="s")], **kept)
+
+
+@pytest.mark.parametrize("exptime", [0.0, -350.0, np.nan, np.inf])
+def test_what_is_no_exposure_time_corrects_nothing(exptime):
+    both = [coefficients(), coefficients(length="s")]
+    corrected = correct_photometry(both, flux=[700.0] * 2, n_transfers=1500, mjd=MJD, exptime=[350.0, exptime])
+    assert np.isfinite(corrected.value).tolist() == [True, False]
+    assert corrected.flags.tolist() == [0, CorrectionFlag.NOT_FINITE]
+
+
+@pytest.mark.parametrize("mjd", [0.0, 50_000.0, 2017.5, 2_457_800.5])
+def test_a_date_at_which_there_was_no_camera_corrects_nothing(mjd):
+    corrected = correct_photometry(coefficients(), flux=700.0, n_transfers=1500, mjd=mjd, length="l")
+    assert np.isnan(corrected.value) and corrected.flags & CorrectionFlag.DATE
+
+
+def test_chips_may_have_their_names():
+    kept = {"flux": 700.0, "y": [100, 100], "mjd": MJD, "length": "l"}
+    named = correct_photometry(coefficients(), chip=["UVIS1", "uvis2"], **kept)
+    numbered = correct_photometry(coefficients(), chip=[1, 2], **kept)
+    np.testing.assert_array_equal(named.value, numbered.value)
+    assert named.value[0] != named.value[1]
+
+
+def test_of_several_runs_in_a_folder_the_last_counts(tmp_path):
+    for run, factor in (("2026-01-01T00-00-00", 1.0), ("2026-02-01T00-00-00", 2.0)):
+        one = coefficients()
+        one = replace(one, surface=replace(one.surface, coefficients=factor * one.surface.coefficients))
+        outputs.write_coefficients(one, tmp_path / run / "cte_vs_logflux" / "a_mjd58400_coeffs.txt")
+    (found,) = find_coefficients(tmp_path)
+    np.testing.assert_allclose(found.surface.coefficients, 2 * surface().coefficients, rtol=1e-10)
 
 
 def test_everything_broadcasts():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients, yes_no
+from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients, positive_number, yes_no
 from wfc3_cte_monitor.commands.subsets import add_subsets, asks_for_subset
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.outputs import read_star_list, write_star_list
@@ -52,13 +52,20 @@ def add_parser(commands):
     )
     p.add_argument("--db", action="store_true", help="or fit the coefficients now, to all losses in the database")
     p.add_argument("--image", type=Path, metavar="FITS", help="the exposure: date, exposure time, FLT or FLC")
-    p.add_argument("--mjd", type=float, help="or its date [MJD]")
-    p.add_argument("--exptime", type=float, help="and exposure time [s] (--what-if, --plan: default 350)")
+    p.add_argument("--mjd", type=_date, help="or its date [MJD]")
+    p.add_argument("--exptime", type=positive_number, help="and exposure time [s] (--what-if, --plan: default 350)")
     p.add_argument("--flc", type=yes_no, metavar="y|n", help="whether it is an FLC (default: what --image is, else n)")
     p.add_argument("--background", type=float, help="sky + post-flash + dark [e-/px]")
     p.add_argument("--flashlvl", type=float, help="or the post-flash level of the monitor to take [e-/px]")
     p.add_argument("--chip", type=int, choices=(1, 2), help="where the list has no column of chips")
-    p.add_argument("--zeropoint", type=float, help="magnitude of 1 e-/s, for a list of magnitudes")
+    zeropoint = p.add_mutually_exclusive_group()
+    zeropoint.add_argument("--zeropoint", type=float, help="magnitude of 1 e-/s, for a list of magnitudes")
+    zeropoint.add_argument(
+        "--instrumental",
+        type=float,
+        metavar="MAG",
+        help="or that of 1 e- in the whole exposure: 0 for hst1pass, 25 for DAOPHOT on an image in electrons",
+    )
     p.add_argument("--aperture", type=float, help="radius of the coefficients [px] (default 3)")
     p.add_argument("--target", help="cluster of the coefficients (default ngc104)")
     p.add_argument("--filter", help="filter of the coefficients (default F502N)")
@@ -73,6 +80,17 @@ def add_parser(commands):
     p.set_defaults(run=_run)
 
 
+def _date(text):
+    """A date of WFC3 in space."""
+    value = float(text)
+    if not 54965 <= value <= 1e5:
+        raise argparse.ArgumentTypeError(f"{text}: WFC3 is in space since MJD 54965; is it a year, or a Julian date?")
+    return value
+
+
+_date.__name__ = "date"
+
+
 def _run(args):
     coefficients = _coefficients(args)
     if args.what_if or args.plan:
@@ -83,6 +101,10 @@ def _run(args):
     given = {"y": args.y, "chip": args.chip_column, "flux": args.flux, "mag": args.mag}
     columns = columns_of(stars.table.colnames, given)
     facts = _facts(args)
+    if "chip" in facts and not args.chip_column:
+        columns.pop("chip", None)  # What is said counts more than what is guessed.
+    if "chip" in facts and args.chip_column:
+        raise ConfigurationError("--chip and --chip-column: one of them")
     if "mjd" not in facts or "exptime" not in facts:
         raise ConfigurationError("the date and exposure time: --image FITS, or --mjd and --exptime")
     added, provenance = correct_list(stars, columns, coefficients, **facts)
@@ -107,9 +129,11 @@ def _coefficients(args):
 
 def _facts(args):
     """What is known of the exposure: of its header first, and then what was given."""
-    facts = exposure_facts(args.image) if args.image else {}
+    facts = exposure_facts(args.image, args.flc) if args.image else {}
     names = ("mjd", "exptime", "background", "flashlvl", "chip", "zeropoint", "aperture", "target", "filter")
     facts |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.instrumental is not None and "exptime" in facts:
+        facts["zeropoint"] = args.instrumental - 2.5 * np.log10(facts["exptime"])
     if asks_for_subset(args):
         facts["subset"] = load_settings(args).subset.title
     return facts if args.flc is None else facts | {"ctecorr": args.flc}

@@ -2,7 +2,7 @@
 
 from wfc3_cte_monitor.exposures.area import area_from_wcs, pixel_area
 from wfc3_cte_monitor.exposures.files import find_files
-from wfc3_cte_monitor.exposures.headers import read_exposure, read_times
+from wfc3_cte_monitor.exposures.headers import read_exposure, read_facts
 from wfc3_cte_monitor.exposures.pixels import footprint, read_chip, read_wcs
 from wfc3_cte_monitor.exposures.rules import measured
 
@@ -14,6 +14,6 @@ __all__ = [
     "pixel_area",
     "read_chip",
     "read_exposure",
-    "read_times",
+    "read_facts",
     "read_wcs",
 ]

@@ -9,7 +9,7 @@ from wfc3_cte_monitor.exposures.files import has_value, number, opened, text
 from wfc3_cte_monitor.exposures.rules import chip_of_field, rejection
 from wfc3_cte_monitor.records import Exposure, Rejection
 
-__all__ = ["read_exposure", "read_times"]
+__all__ = ["read_exposure", "read_facts"]
 
 _KEPT_TEXTS = ("CHINJECT", "FLASHCUR", "SHUTRPOS", "CAL_VER", "PCTETAB")
 _KEPT_NUMBERS = ("FLASHDUR",)
@@ -52,12 +52,20 @@ def read_exposure(path, legal, same_chip=False):
     return Rejection(path, *reason, exposure) if reason else exposure
 
 
-def read_times(path):
-    """Start [MJD] and exposure time [s] of a UVIS exposure, whether or not it is one of the monitor.
+def read_facts(path):
+    """What a correction needs to know of a UVIS exposure, whether or not it is one of the monitor.
 
     Parameters
     ----------
     path : `pathlib.Path`
+
+    Returns
+    -------
+    mjd, exptime : float
+        Start [MJD] and exposure time [s].
+    ctecorr : bool or None
+        Whether it is an FLC, by its PCTECORR, and by its name where that is silent; None where the two contradict each
+        other.
 
     Raises
     ------
@@ -66,7 +74,14 @@ def read_times(path):
     """
     with opened(path) as hdus:
         header = hdus[0].header
-        return number(header, "EXPSTART", _EXPSTART_RANGE), number(header, "EXPTIME", _EXPTIME_RANGE)
+        times = number(header, "EXPSTART", _EXPSTART_RANGE), number(header, "EXPTIME", _EXPTIME_RANGE)
+        state = text(header, "PCTECORR").upper() if has_value(header, "PCTECORR") else None
+    name = path.name.lower().removesuffix(".gz")
+    by_name = {"_flc.fits": True, "_flt.fits": False}.get(name[-9:])
+    by_state = None if state is None else state == "COMPLETE"
+    if by_state is None or by_name is None:
+        return *times, bool(by_name or by_state)
+    return *times, by_name if by_name == by_state else None
 
 
 def _exposure(path, primary, keywords):

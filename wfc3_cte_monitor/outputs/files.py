@@ -59,6 +59,10 @@ def replace_file(path, write):
     try:
         write(new)
         new.replace(path)
+    except OSError as error:
+        if error.filename in (str(new), new):
+            error.filename = str(path)  # Nobody knows the name that it has meanwhile.
+        raise
     finally:
         new.unlink(missing_ok=True)
 

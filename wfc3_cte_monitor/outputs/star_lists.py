@@ -32,6 +32,8 @@ class StarList:
     """Which of them names the columns, None where none does."""
     daophot: bool = False
     """Whether the text has DAOPHOT's three lines before the stars."""
+    path: Path | None = None
+    """Of a FITS file, which may have more than the table."""
 
 
 def read_star_list(path):
@@ -56,20 +58,39 @@ def read_star_list(path):
     try:
         if kind == "text":
             return _read_text(path.read_text(encoding="utf-8").splitlines())
-        table = Table.read(path, format={"ecsv": "ascii.ecsv", "csv": "ascii.csv", "fits": "fits"}[kind])
+        table = _READERS[kind](path)
         if not len(table):
             raise ValueError("no stars in it")
-        return StarList(table, kind)
+        return StarList(table, kind, path=path)
     except (OSError, ValueError, TypeError, IndexError, InconsistentTableError) as error:
         problem = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise CatalogError(f"{path}: cannot be read as a list of stars ({problem})") from error
 
 
+def _read_fits(path):
+    with fits.open(path, memmap=False) as hdus:
+        return Table.read(hdus[_table_place(hdus)])
+
+
+def _table_place(hdus):
+    """The first table of a FITS file."""
+    place = next((i for i, hdu in enumerate(hdus) if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)), None)
+    if place is None:
+        raise ValueError("no table in it")
+    return place
+
+
+_READERS = {
+    "fits": _read_fits,
+    "ecsv": lambda path: Table.read(path, format="ascii.ecsv"),
+    # Spreadsheets begin with a mark of the encoding, and people with comments.
+    "csv": lambda path: Table.read(path, format="ascii.csv", encoding="utf-8-sig", comment=r"\s*#"),
+}
+
+
 def _kind(path):
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    kinds = {".fits": "fits", ".fit": "fits", ".ecsv": "ecsv", ".csv": "csv"}
-    if suffix in kinds:
-        return kinds[suffix]
+    if _named(path):
+        return _named(path)
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             return "ecsv" if file.readline().startswith("# %ECSV") else "text"
@@ -77,11 +98,19 @@ def _kind(path):
         raise CatalogError(f"{path}: {error.strerror}") from error
 
 
+def _named(path):
+    """What the name of a file says that it is, None where it says nothing."""
+    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    return {".fits": "fits", ".fit": "fits", ".ecsv": "ecsv", ".csv": "csv"}.get(suffix)
+
+
 def _read_text(lines):
     if any(line.rstrip().endswith("\\") for line in lines):
         raise ValueError("stars over several lines, as IRAF writes them: make it one line each with txdump")
     n_head = 3 if lines and lines[0].split()[:2] == ["NL", "NX"] else 0
     rows = [i for i, line in enumerate(lines) if i >= n_head and line.strip() and not line.lstrip().startswith("#")]
+    if n_head and lines[1].split()[:1] == ["2"]:  # PHOTOMETRY's: the second line of a star has its sky and errors.
+        rows = rows[::2]
     words = [lines[i].split() for i in rows]
     if not words or {len(line) for line in words} != {len(words[0])}:
         raise ValueError("not the same number of columns in every line" if words else "no stars in it")
@@ -120,7 +149,14 @@ def write_star_list(stars, columns, path, provenance):
     path : `pathlib.Path`
     provenance : dict
         Name -> text. CSV and DAOPHOT's files have no place for it: it comes to ``<path>_provenance.txt``.
+
+    Raises
+    ------
+    CatalogError
+        The name of the file is that of another format.
     """
+    if _named(path) not in (None, stars.kind):
+        raise CatalogError(f"{path}: the list is {stars.kind}, and comes out as it came in; name it accordingly")
     said = [f"{name}: {text}" for name, text in provenance.items()]
     if stars.kind == "csv" or stars.daophot:
         _write_text("\n".join(said), path.with_name(f"{path.name}_provenance.txt"))
@@ -129,10 +165,11 @@ def write_star_list(stars, columns, path, provenance):
         return
     table = stars.table.copy()
     for name, values in columns.items():
-        table[name] = (MaskedColumn if table.masked else Column)(values)
+        bare, unit = getattr(values, "value", values), getattr(values, "unit", None)
+        table[name] = (MaskedColumn if table.masked else Column)(bare, unit=unit)
     if stars.kind == "fits":
         table.meta["comments"] = [*table.meta.get("comments", []), *said]
-        replace_file(path, lambda new: _fits_of(table).writeto(new))
+        _write_fits(table, stars.path, path)
     elif stars.kind == "csv":
         replace_file(path, lambda new: table.write(new, format="ascii.csv"))
     else:
@@ -140,8 +177,14 @@ def write_star_list(stars, columns, path, provenance):
         replace_file(path, lambda new: table.write(new, format="ascii.ecsv"))
 
 
-def _fits_of(table):
-    return fits.HDUList([fits.PrimaryHDU(), fits.table_to_hdu(table)])
+def _write_fits(table, source, path):
+    """The table in its place among all else that the file had."""
+    with fits.open(source, memmap=False) as hdus:
+        place = _table_place(hdus)
+        new_hdu = fits.table_to_hdu(table)
+        new_hdu.name = hdus[place].name
+        whole = fits.HDUList([new_hdu if i == place else hdu for i, hdu in enumerate(hdus)])
+        replace_file(path, whole.writeto)
 
 
 def _write_text(text, path):
@@ -150,6 +193,7 @@ def _write_text(text, path):
 
 def _text_with(stars, columns, said):
     """The lines as they were, each star's with what is new behind it."""
+    columns = {name: np.asarray(values) for name, values in columns.items()}
     formats = {name: "d" if np.issubdtype(values.dtype, np.integer) else ".5f" for name, values in columns.items()}
     added = zip(*columns.values(), strict=True)
     behind = [" ".join(f"{v:>11{formats[name]}}" for name, v in zip(columns, values, strict=True)) for values in added]

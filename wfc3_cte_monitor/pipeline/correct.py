@@ -15,9 +15,11 @@ from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amp
 __all__ = [
     "correct_photometry",
     "all_coefficients",
+    "chips_of",
     "coefficients_for",
     "find_coefficients",
     "newest_of_each_set",
+    "of_length",
 ]
 
 _SATURATED = 370_000.0
@@ -28,6 +30,12 @@ _LEAST_BACKGROUND = 0.01
 """Of a set whose measured background is nothing, or less: backgrounds are compared by their logarithms [e-/px]."""
 _DATE_MARGIN = 30.0
 """Observations as close as this to an epoch are of it [days]."""
+_IN_SPACE = 54965.0, 1e5
+"""Dates of WFC3: from its installation, 2009 May 14, to what is a Julian date or a slip of the pen [MJD]."""
+_ELECTRONS = {"e", "e-", "electron", "electrons"}
+_PER = {"": u.electron} | dict.fromkeys(("s", "sec", "second"), u.electron / u.s)
+_PER |= dict.fromkeys(("px", "pix", "pixel"), u.electron / u.pix)
+"""What files call the units, in lower case."""
 
 
 def correct_photometry(
@@ -63,7 +71,7 @@ def correct_photometry(
         sets those of the target, exposure length, FLT or FLC and aperture are taken: for a `background` the surface of
         all post-flash levels where there is one, else the loss is interpolated between those of single levels.
     flux : array_like or `astropy.units.Quantity`, optional
-        Sky-subtracted fluxes in the aperture [e-].
+        Sky-subtracted fluxes in the aperture [e-], or electrons per second where `exptime` is given.
     mag : array_like or `astropy.units.Quantity`, optional
         Or magnitudes. They need a zero point.
     zeropoint : float, optional
@@ -71,11 +79,11 @@ def correct_photometry(
     mjd : array_like or `astropy.time.Time`
         Date of the exposure [MJD].
     y, chip : array_like, optional
-        1-based rows [px] and chips (1 or 2).
+        1-based rows [px] and chips (1 or 2, or 'UVIS1' and 'UVIS2').
     n_transfers : array_like, optional
         Or the number of rows to the amplifier [px].
     exptime : array_like or Quantity, optional
-        [s]; up to 60 s the coefficients of short exposures are taken, else those of long ones.
+        Above 0 [s]; up to 60 s the coefficients of short exposures are taken, else those of long ones.
     length : {'s', 'l'}, optional
         Or which of these.
     background : array_like or Quantity, optional
@@ -108,21 +116,26 @@ def correct_photometry(
         There are no coefficients for this, or they are of flux ratios, which correct nothing.
     TypeError
         Arguments are missing or contradict each other.
+    astropy.units.UnitConversionError
+        An argument is in a unit of something else.
+    ValueError
+        `length` or a chip is none.
     """
     _one_of(flux=flux, mag=mag)
     _one_of(exptime=exptime, length=length)
-    seconds = None if exptime is None else _plain(exptime, u.s)
-    electrons = _plain(flux, u.electron) if mag is None else _electrons(_magnitudes(mag), zeropoint, seconds)
-    sky = _plain(background, u.electron / u.pix, u.electron)
-    stars = (electrons, _transfers(y, chip, n_transfers), _plain(mjd, u.day), sky)
-    is_long = np.asarray(length == "l" if seconds is None else seconds > SHORT_EXPTIME_MAX)
-    *stars, is_long, saturated = np.broadcast_arrays(*stars, is_long, saturated)
+    seconds = None if exptime is None else _seconds(exptime)
+    electrons = _fluxes(flux, seconds) if mag is None else _electrons(_magnitudes(mag), zeropoint, seconds)
+    sky = _plain("background", background, u.electron / u.pix, u.electron)
+    stars = (electrons, _transfers(y, chip, n_transfers), _plain("mjd", mjd, u.day), sky)
+    is_long = np.asarray(_is_long(length) if seconds is None else seconds > SHORT_EXPTIME_MAX)
+    known = True if seconds is None else np.isfinite(seconds)
+    *stars, is_long, known, saturated = np.broadcast_arrays(*stars, is_long, known, saturated)
     sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl, subset)
     correction, error = (np.full(is_long.shape, np.nan) for _ in range(2))
-    flags = np.zeros(is_long.shape, dtype=int)
-    for wanted in np.unique(is_long):
-        chosen = _of_length(sets, "l" if wanted else "s", background is None)
-        here = is_long == wanted
+    flags = np.full(is_long.shape, int(CorrectionFlag.NOT_FINITE))
+    for wanted in np.unique(is_long[known]):
+        chosen = of_length(sets, "l" if wanted else "s", background is None)
+        here = known & (is_long == wanted)
         correction[here], error[here], flags[here] = _corrected(chosen, *(values[here] for values in stars))
     flags = flags | np.where(saturated, int(CorrectionFlag.SATURATED), 0)
     return CorrectedPhotometry(_applied(correction, flux, mag), correction[()], error[()], flags[()])
@@ -169,14 +182,15 @@ def all_coefficients(paths):
         There is none, or a file is no coefficient file.
     """
     found = [outputs.read_coefficients(file) for path in paths for file in _files(path)]
-    # The newest of a set lie there twice, as text and as ECSV.
-    return list({(_set_of(one), round(one.epoch_mjd, 2)): one for one in reversed(found)}.values())[::-1]
+    # The newest of a set lie there twice, as text and as ECSV; and those of a later run take the place of an earlier's.
+    return list({(_set_of(one), round(one.epoch_mjd, 2)): one for one in found}.values())
 
 
 def _files(path):
     if not path.is_dir():
         return [path]
-    found = [*sorted(path.rglob("*_coeffs.txt")), *sorted(path.rglob("*_coeffs.ecsv"))]
+    # In order of the folders, which runs name by their time.
+    found = sorted([*path.rglob("*_coeffs.txt"), *path.rglob("*_coeffs.ecsv")], key=lambda file: (file.parent, file))
     if not found:
         raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt, *_coeffs.ecsv) in this folder")
     return found
@@ -202,35 +216,110 @@ def _one_of(**arguments):
         raise TypeError(f"one of {' and '.join(arguments)} is needed, not {' and '.join(given) or 'none'}")
 
 
-def _plain(values, *units):
-    """Floats in the first of the units, any of which a Quantity may have; None and what is masked becomes NaN."""
+def _plain(what, values, *units):
+    """Floats in the first of the units, any of which the values may have; None, inf and what is masked becomes NaN."""
     if isinstance(values, Time):
         return np.asarray(values.mjd, dtype=float)
-    if isinstance(values, u.Quantity):
-        unit = next((unit for unit in units if values.unit.is_equivalent(unit)), units[0])
-        values = values.to_value(unit)
-    return np.ma.filled(np.ma.asarray(np.nan if values is None else values, dtype=float), np.nan)
+    unit = _unit_of(values)
+    plain = np.ma.filled(np.ma.asarray(np.nan if values is None else _bare(values), dtype=float), np.nan)
+    if unit is not None and unit != units[0]:
+        fitting = next((one for one in units if unit.is_equivalent(one)), None)
+        if fitting is None:
+            raise u.UnitConversionError(f"{what}: is in {unit}, and must be in {units[0]}")
+        plain = plain * unit.to(fitting)
+    return np.where(np.isfinite(plain), plain, np.nan)
+
+
+def _unit_of(values):
+    """The unit of a Quantity, or of a column of a table; None where there is none, or none that tells anything."""
+    unit = getattr(values, "unit", None)
+    if unit is None or unit == u.dimensionless_unscaled:
+        return None
+    name, _, per = str(unit).replace(" ", "").lower().partition("/")
+    if name in _ELECTRONS and per in _PER:
+        return _PER[per]
+    return u.pix if name in ("px", "pixel", "pixels") and not per else unit
+
+
+def _bare(values):
+    """A Quantity or column without its unit."""
+    return values.value if isinstance(values, u.Quantity) else np.ma.asarray(values)
+
+
+def _fluxes(flux, seconds):
+    """In electrons; what is electrons per second is of the whole exposure."""
+    unit = _unit_of(flux)
+    if unit is None or not unit.is_equivalent(u.electron / u.s):
+        return _plain("flux", flux, u.electron)
+    if seconds is None:
+        raise TypeError("flux: is in electrons per second, which needs exptime")
+    return _plain("flux", flux, u.electron / u.s) * seconds
+
+
+def _seconds(exptime):
+    """What is no exposure time is NaN."""
+    seconds = _plain("exptime", exptime, u.s)
+    return np.where(seconds > 0, seconds, np.nan)
+
+
+def _is_long(length):
+    if length not in ("s", "l"):
+        raise ValueError(f"length: must be 's' or 'l', not {length!r}")
+    return length == "l"
 
 
 def _magnitudes(mag):
     """Magnitudes in whatever system the zero point is of."""
-    if isinstance(mag, u.Quantity) and not isinstance(mag.unit, u.MagUnit):
-        return _plain(mag, u.mag)
-    return _plain(getattr(mag, "value", mag))
+    unit = _unit_of(mag)
+    if unit is None or isinstance(unit, u.MagUnit):
+        return _plain("mag", _bare(mag))
+    return _plain("mag", mag, u.mag)
 
 
 def _electrons(mag, zeropoint, seconds):
     if zeropoint is None or seconds is None:
         raise TypeError("magnitudes need zeropoint, of 1 e-/s, and exptime")
-    return seconds * 10 ** (-0.4 * (mag - zeropoint))
+    with np.errstate(over="ignore"):  # An impossible magnitude is an impossible flux, which is flagged.
+        return seconds * 10 ** (-0.4 * (mag - _magnitudes(zeropoint)))
 
 
 def _transfers(y, chip, n_transfers):
-    if n_transfers is not None:
-        return _plain(n_transfers, u.pix)
-    if y is None or chip is None:
-        raise TypeError("y and chip, or n_transfers, are needed")
-    return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain(y, u.pix), chip), -1.0)
+    given = [name for name, value in {"y": y, "chip": chip, "n_transfers": n_transfers}.items() if value is not None]
+    if given == ["n_transfers"]:
+        return _plain("n_transfers", n_transfers, u.pix)
+    if given != ["y", "chip"]:
+        raise TypeError(f"y and chip, or n_transfers, are needed, not {' and '.join(given) or 'none'}")
+    chip = _chips(chip)
+    return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain("y", y, u.pix), chip), -1.0)
+
+
+def _chips(chip):
+    """As numbers; a chip that is masked is none."""
+    chip = np.ma.asarray(_bare(chip)).filled()
+    return chips_of(chip) if chip.dtype.kind in "US" else chip
+
+
+def chips_of(names, nothing=()):
+    """Chips as headers and papers call them, as numbers.
+
+    Parameters
+    ----------
+    names : ndarray of str
+        '1', '2', 'UVIS1', 'UVIS2', in whatever case.
+    nothing : sequence of str, optional
+        Words, in upper case, that stand for no chip, 0.
+
+    Raises
+    ------
+    ValueError
+        One is none of these.
+    """
+    known = {"1": 1, "2": 2, "UVIS1": 1, "UVIS2": 2} | dict.fromkeys(nothing, 0)
+    words, place = np.unique(names, return_inverse=True)
+    wrong = [word for word in words.tolist() if word.strip().upper().removesuffix(".0") not in known]
+    if wrong:
+        raise ValueError(f"chip: must be 1 or 2, not {wrong[0]!r}")
+    return np.array([known[word.strip().upper().removesuffix(".0")] for word in words.tolist()])[place]
 
 
 def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aperture=3, flashlvl=None, subset=""):
@@ -261,15 +350,28 @@ def _is_level(one, flashlvl):
     return one.flashlvl is not None and np.isclose(one.flashlvl, flashlvl)
 
 
-def _of_length(sets, length, background_unknown):
-    """Those of an exposure length, in order of background; or the one of all backgrounds."""
-    of_length = [one for one in sets if one.length == length]
-    of_all = [one for one in of_length if one.flashlvl is None]
+def of_length(sets, length, background_unknown):
+    """Those of an exposure length that a correction uses: in order of background, or the one of all backgrounds.
+
+    Parameters
+    ----------
+    sets : list of `records.Coefficients`
+        As `coefficients_for` gives them.
+    length : {'s', 'l'}
+    background_unknown : bool
+
+    Raises
+    ------
+    CoefficientError
+        There are none, or they cannot be chosen without a background, or are of flux ratios.
+    """
+    known = [one for one in sets if one.length == length]
+    of_all = [one for one in known if one.flashlvl is None]
     if of_all and not background_unknown:
-        of_length = of_all[:1]
+        known = of_all[:1]
     else:
-        of_length = [one for one in of_length if one.flashlvl is not None] or of_length
-    chosen = sorted(of_length, key=lambda one: one.background)
+        known = [one for one in known if one.flashlvl is not None] or known
+    chosen = sorted(known, key=lambda one: one.background)
     kind = {"s": "short", "l": "long"}[length]
     if chosen and chosen[0].flashlvl is None and background_unknown:
         raise CoefficientError(f"{chosen[0].source}: of all post-flash levels: background is needed")
@@ -299,7 +401,7 @@ def _corrected(sets, flux, n, mjd, background):
         | _where(_outside(f_mid, [one.f_range for one in surfaces], 0.0), CorrectionFlag.FLUX)
         | _where(_unlike(background, levels), CorrectionFlag.BACKGROUND)
     )
-    good = finite & on_chip
+    good = finite & on_chip & (mjd >= _IN_SPACE[0]) & (mjd <= _IN_SPACE[1])
     return np.where(good, correction, np.nan), np.where(good, error, np.nan), flags
 
 

@@ -1,23 +1,26 @@
 """A list of stars, corrected: which of its columns are what, and what is added to it."""
 
 import numpy as np
+from astropy import units as u
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.errors import CatalogError
-from wfc3_cte_monitor.exposures import read_times
-from wfc3_cte_monitor.pipeline.correct import coefficients_for, correct_photometry
+from wfc3_cte_monitor.errors import CatalogError, UnusableExposureError
+from wfc3_cte_monitor.exposures import read_facts
+from wfc3_cte_monitor.pipeline.correct import chips_of, coefficients_for, correct_photometry, of_length
+from wfc3_cte_monitor.uvis import exposure_length
 
 __all__ = ["COLUMNS", "columns_of", "correct_list", "exposure_facts"]
 
 COLUMNS = {
     "y": ("y", "ycenter", "ycentroid", "y_image", "yc", "ypix", "y_init", "y_fit"),
     "chip": ("chip", "ccdchip", "ccd"),
-    "flux": ("flux", "flux_3", "aperture_sum", "flux_aper", "aper_flux", "flux_fit"),
+    "flux": ("flux", "flux_3", "aperture_sum_bkgsub", "flux_aper", "aper_flux", "flux_fit"),
     "mag": ("mag", "m", "mag_3", "mag_aper", "magnitude", "w", "minst"),
 }
 """What a star list's columns are called, in lower case; the first that there is counts."""
 
-
+_NOTHING = ("", "INDEF", "NAN", "NONE", "NULL", "--", "---", "N/A")
+_EXTENSIONS = ("ext", "extver", "extension", "sci", "hdu")
 _OF_A_SET = ("target", "filter", "ctecorr", "aperture", "flashlvl", "subset")
 
 
@@ -49,6 +52,8 @@ def columns_of(names, given):
         what: next((by_lower[word] for word in words if word in by_lower), None) for what, words in COLUMNS.items()
     }
     found = {what: given.get(what) or guessed[what] for what in COLUMNS}
+    if given.get("mag") and given.get("flux"):
+        raise CatalogError("--flux and --mag: one of them")
     if given.get("mag") or given.get("flux"):
         found |= {what: given.get(what) for what in ("mag", "flux")}
     elif found["flux"]:
@@ -59,16 +64,27 @@ def columns_of(names, given):
     return {what: name for what, name in found.items() if name}
 
 
-def exposure_facts(path):
+def exposure_facts(path, ctecorr=None):
     """Date, exposure time and kind of an exposure, as `correct_photometry` takes them.
 
     Parameters
     ----------
     path : `pathlib.Path`
         An FLT or FLC.
+    ctecorr : bool, optional
+        Whether it is an FLC, whatever it says itself.
+
+    Raises
+    ------
+    UnusableExposureError
+        It cannot be read, or its name and header contradict each other.
     """
-    mjd, exptime = read_times(path)
-    return {"mjd": mjd, "exptime": exptime, "ctecorr": path.name.endswith("_flc.fits")}
+    mjd, exptime, told = read_facts(path)
+    if ctecorr is None and told is None:
+        raise UnusableExposureError(
+            path.name, "its name says one thing and its PCTECORR another: is it an FLC? Give --flc y or --flc n"
+        )
+    return {"mjd": mjd, "exptime": exptime, "ctecorr": told if ctecorr is None else ctecorr}
 
 
 def correct_list(stars, columns, coefficients, **facts):
@@ -86,24 +102,70 @@ def correct_list(stars, columns, coefficients, **facts):
     Returns
     -------
     added : dict
-        Name -> values of new columns: flux_cte or mag_cte, cte_correction [mag], cte_correction_err [mag], cte_flags.
+        Name -> values of new columns: flux_cte or mag_cte, in the unit of what was measured; cte_correction and
+        cte_correction_err [mag]; cte_flags.
     provenance : dict
         Name -> text.
+
+    Raises
+    ------
+    CatalogError
+        A column is not what it is taken for, or the list was corrected before.
+    CoefficientError
+        There are no coefficients for it.
     """
-    read = {what: np.ma.filled(np.ma.asarray(stars.table[name], float), np.nan) for what, name in columns.items()}
     facts = {name: value for name, value in facts.items() if value is not None}
-    coefficients = coefficients_for(coefficients, **{name: facts[name] for name in _OF_A_SET if name in facts})
-    if "chip" not in read and "chip" not in facts:
+    if "cte_correction" in stars.table.colnames:
+        raise CatalogError("has a column cte_correction: it was corrected already")
+    if "chip" not in columns and "chip" not in facts:
         raise CatalogError("which chip are the stars on? Give --chip 1, --chip 2, or --chip-column NAME")
-    corrected = correct_photometry(coefficients, **facts | read)
+    many = [name for name in columns.values() if stars.table[name].ndim > 1]
+    if many:
+        raise CatalogError(f"column {many[0]}: has several values for each star; name one that has one")
+    read = {what: _READ[what](stars.table[name], name) for what, name in columns.items()}
     what = "flux" if "flux" in read else "mag"
+    if what == "mag" and "zeropoint" not in facts:
+        raise CatalogError(f"{columns['mag']} are magnitudes: of what? Give --zeropoint or --instrumental")
+    known = coefficients_for(coefficients, **{name: facts[name] for name in _OF_A_SET if name in facts})
+    used = of_length(known, exposure_length(facts["exptime"]), "background" not in facts)
+    try:
+        corrected = correct_photometry(used, **facts | read)
+    except u.UnitConversionError as error:
+        raise CatalogError(f"column of {error}") from error
     added = {
-        f"{what}_cte": np.asarray(corrected.value, dtype=float),
-        "cte_correction": corrected.correction,
-        "cte_correction_err": corrected.correction_err,
+        f"{what}_cte": corrected.value,
+        "cte_correction": corrected.correction * u.mag,
+        "cte_correction_err": corrected.correction_err * u.mag,
         "cte_flags": corrected.flags,
     }
-    return added, _provenance(coefficients, columns, facts)
+    return added, _provenance(used, columns, facts)
+
+
+def _numbers(column, name):
+    """With the unit of the column; what stands for nothing, such as IRAF's INDEF, is NaN."""
+    if column.dtype.kind not in "USO":
+        return column
+    words = np.ma.filled(np.ma.asarray(column).astype(str), "")
+    words = np.where(np.isin(np.char.upper(words), _NOTHING), "nan", words)
+    try:
+        return words.astype(float)
+    except ValueError:
+        raise CatalogError(f"column {name}: not numbers: {' '.join(words[:3])} ...") from None
+
+
+def _chips(column, name):
+    """1 or 2, else 0: an extension is no chip, and a list that counts them must not pass for one of chips."""
+    if name.lower() in _EXTENSIONS:
+        raise CatalogError(
+            f"column {name}: counts extensions, and SCI 1 is of chip 2; give a column of chips, or --chip"
+        )
+    try:
+        return chips_of(np.ma.filled(np.ma.asarray(column).astype(str), ""), _NOTHING)
+    except ValueError as error:
+        raise CatalogError(f"column {name}: {str(error).removeprefix('chip: ')}") from error
+
+
+_READ = {"y": _numbers, "flux": _numbers, "mag": _numbers, "chip": _chips}
 
 
 def _background_of(one):
