@@ -19,6 +19,7 @@ def losses(shift=0.0, n_pairs=5, scatter=0.002, seed=0):
     rows = [
         {
             **{"target": target, "filter": "F502N", "length": "l", "flashlvl": 0.0, "ctecorr": False, "aperture": 3.0},
+            "chip": 0,
             **{"lo": lo, "hi": 2 * lo, "imagename_1": f"{target}{k}a", "imagename_2": f"{target}{k}b"},
             **{"n_points": 100 + k, "mean_flux": 1.4 * lo, "loss": 0.1 + shift + random.normal(0, scatter)},
             "loss_err": 0.01,
@@ -60,6 +61,26 @@ def test_few_pairs_have_formal_errors():
     summary = summarised(compare_losses(losses(n_pairs=2), losses(n_pairs=2, seed=1)), "mag")
     assert set(summary["errors_are"]) == {"formal"}
     np.testing.assert_allclose(summary["difference_err"], 0.01)
+
+
+@pytest.mark.parametrize("n_pairs", [3, 5])
+def test_the_scatter_of_few_pairs_makes_nothing_significant(n_pairs):
+    """Without Student's distribution the pulls of three pairs have a width of 2 and more."""
+    pulls = [
+        summarised(compare_losses(losses(n_pairs=n_pairs, seed=2 * k), losses(n_pairs=n_pairs, seed=2 * k + 1)), "mag")[
+            "significance"
+        ]
+        for k in range(80)
+    ]
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.15)
+
+
+def test_the_two_chips_of_a_same_chip_set_are_not_averaged():
+    a, b = losses(), losses(0.02)
+    for table in (a, b):
+        table["chip"] = [1 + (name[-2] in "02") for name in table["imagename_1"]]
+    summary = summarised(compare_losses(a, b), "mag")
+    assert sorted(zip(summary["chip"], summary["n_pairs"], strict=True)) == [(1, 3)] * 4 + [(2, 2)] * 4
 
 
 def test_equal_losses_differ_by_nothing():

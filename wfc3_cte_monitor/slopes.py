@@ -159,8 +159,16 @@ def _measure_bin(stars, flux_bin, middle):
             for values, there in ((ratio, 1.0), (magnitude, 0.0)):
                 lines.append(_on_all_points(fit_line_through(y[kept], values[kept], middle, there), kept))
     except NotEnoughPointsError:
-        return SlopeFit(flux_bin, len(y), float(np.mean(flux)) if len(y) else np.nan, None, None)
-    return SlopeFit(flux_bin, lines[0].n_points, float(np.mean(flux[kept])), *lines)
+        return SlopeFit(flux_bin, len(y), _mean_flux(flux), None, None)
+    return SlopeFit(flux_bin, lines[0].n_points, _mean_flux(flux[kept]), *lines)
+
+
+def _mean_flux(flux):
+    """The geometric mean: a line through all stars has the mean of their losses, which run with the logarithm.
+
+    At the arithmetic one the losses of a factor of 2 in flux would be 0.8 %, those of a factor of 4 3 % too large.
+    """
+    return float(np.exp(np.mean(np.log(flux)))) if len(flux) else np.nan
 
 
 def _on_all_points(fit, kept):

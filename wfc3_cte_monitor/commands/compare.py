@@ -67,6 +67,7 @@ def _say(summary, both):
     print(f"{len(shown)} differ by {_STRIKING:g} standard errors or more")
     for row in shown:
         kind = f"pf{row['flashlvl']:g} {'FLC' if row['ctecorr'] else 'FLT'} r{row['aperture']:g}"
-        where = f"{row['target']} {row['filter']} {row['length']} {kind} {row['lo']:g}-{row['hi']:g} e-"
+        on = f" chip {row['chip']}" if row["chip"] else ""
+        where = f"{row['target']}{on} {row['filter']} {row['length']} {kind} {row['lo']:g}-{row['hi']:g} e-"
         value = f"{row['difference']:+.4f} +- {row['difference_err']:.4f}"
         print(f"  {where}: {value} ({row['significance']:+.1f} sigma, {row['n_pairs']} pairs)")

@@ -5,18 +5,25 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, join, vstack
+from scipy.special import ndtri_exp
+from scipy.stats import t as student_t
 
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.slopes import LOSS_UNITS, loss
 from wfc3_cte_monitor.tables import Schema
+from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
 __all__ = ["losses_in", "compare_losses", "summarised"]
 
 _SET = ("target", "filter", "length", "flashlvl", "ctecorr", "aperture")
 _BIN = ("lo", "hi")
+_CHIP = "chip"
+"""Of a same-chip pair; 0 of a nominal one, which has one exposure on either."""
 _PAIR = ("imagename_1", "imagename_2")
 _MEASURED = ("n_points", "mean_flux", "loss", "loss_err")
+_ROUNDING = 1e-12
+"""A difference or scatter up to this is none."""
 _FEW = 3
 """Pairs whose scatter says nothing."""
 
@@ -34,8 +41,9 @@ def losses_in(source, settings):
     Returns
     -------
     losses : `astropy.table.Table`
-        A row per pair, aperture and flux bin: target, filter, length, flashlvl, ctecorr, aperture, lo, hi, imagename_1,
-        imagename_2, n_points, mean_flux, loss and loss_err (standard error) in the unit of the configuration.
+        A row per pair, aperture and flux bin: target, filter, length, flashlvl, ctecorr, aperture, chip (0: nominal
+        pairs, one exposure on either), lo, hi, imagename_1, imagename_2, n_points, mean_flux, loss and loss_err
+        (standard error) in the unit of the configuration.
 
     Raises
     ------
@@ -73,7 +81,14 @@ def _of_set(database, target, values, aperture, unit):
     table = database.slopes(target, aperture, **conditions | {"CTECORR": int(values[-1])})
     measure = {"mag": "magslope", "flux": "slope"}[unit]
     table["loss"], table["loss_err"] = loss(table[measure], unit), loss(table[f"{measure}_err"], unit)
-    return _with_set(table[[*_PAIR, *_BIN, *_MEASURED]], (target, *values, aperture))
+    on = {e.imagename: e.chip for e in _same_chip_exposures(database, target, table)}
+    chip = [on.get(name, 0) for name in table["imagename_2"]]
+    return _with_set(table[[*_PAIR, *_BIN, *_MEASURED]], (target, *values, aperture), chip)
+
+
+def _same_chip_exposures(database, target, table):
+    programs = {int(program) for program in table["proposid"]}
+    return database.exposures(target, programs) if target == SAME_CHIP_TARGET and programs else []
 
 
 def _of_file(path, settings):
@@ -88,12 +103,14 @@ def _of_file(path, settings):
         table["loss"], table["loss_err"] = (table[f"{names[settings.loss_unit]}{end}"] for end in ("", "_err"))
         table["imagename_1"], table["imagename_2"] = table.meta["image1"], table.meta["image2"]
         values = (*found.groups(), float(flash[1]), bool(flash[2]), table.meta["aperture"])
-        return _with_set(table[[*_PAIR, *_BIN, *_MEASURED]], values)
+        chip = re.search(r"_ch([12])$", path.stem)
+        return _with_set(table[[*_PAIR, *_BIN, *_MEASURED]], values, int(chip[1]) if chip else 0)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"{path}: no slope file of the monitor ({' '.join(str(error).split())})") from error
 
 
-def _with_set(table, values):
+def _with_set(table, values, chip):
+    table[_CHIP] = np.full(len(table), chip)
     for name, value in zip(_SET, values, strict=True):
         table[name] = np.full(len(table), value)
     for name in table.colnames:
@@ -116,7 +133,7 @@ def compare_losses(a, b):
         Columns of the set, bin and pair, n_points, mean_flux, loss, loss_err of both with _a and _b behind, and
         difference, b - a. Only where both have a loss.
     """
-    keys = [*_SET, *_BIN, *_PAIR]
+    keys = [*_SET, _CHIP, *_BIN, *_PAIR]
     both = join(a, b, keys=keys, table_names=["a", "b"])
     both["difference"] = both["loss_b"] - both["loss_a"]
     return both[np.isfinite(np.ma.filled(both["difference"], np.nan))]
@@ -135,12 +152,14 @@ def summarised(both, unit):
     -------
     summary : `astropy.table.Table`
         A row per set and bin: n_pairs, n_stars_a, n_stars_b (means), mean_flux [e-], loss_a, loss_b (means),
-        difference, difference_err, significance (difference over its error), and errors_are: 'scatter', the standard
+        difference, difference_err, significance (in standard deviations of a normal distribution: as improbable as the
+        difference over its error is by Student's distribution, for the scatter of few pairs is itself uncertain), and
+        errors_are: 'scatter', the standard
         error from the scatter of three or more pairs, in which the common noise of the same stars is not counted, or
         'formal', from the standard errors of the losses as if they had no stars in common.
     """
     rows = []
-    keys = [*_SET, *_BIN]
+    keys = [*_SET, _CHIP, *_BIN]
     for group in both.group_by(keys).groups if len(both) else ():
         difference = np.asarray(group["difference"])
         n = len(difference)
@@ -157,14 +176,19 @@ def summarised(both, unit):
                 "loss_b": float(np.mean(group["loss_b"])),
                 "difference": float(difference.mean()),
                 "difference_err": float(error),
-                "significance": float(difference.mean() / error)
-                if error > 0
-                else 0.0
-                if not difference.any()
-                else np.inf,
+                "significance": _significance(difference.mean(), error, n - 1 if n >= _FEW else np.inf),
                 "errors_are": "scatter" if n >= _FEW else "formal",
             }
         )
     summary = Table(rows=rows)
     summary.meta = {"unit": unit, "loss_unit": LOSS_UNITS[unit], "difference": "b - a", "errors": "standard errors"}
     return summary
+
+
+def _significance(difference, error, n_free):
+    """How many sigma a difference is, given the degrees of freedom of its error."""
+    if not error > _ROUNDING:
+        return 0.0 if abs(difference) <= _ROUNDING else float(np.copysign(np.inf, difference))
+    ratio = abs(difference / error)
+    sigma = ratio if np.isinf(n_free) else -ndtri_exp(student_t.logsf(ratio, n_free))
+    return float(np.copysign(sigma, difference))

@@ -13,8 +13,8 @@ _SPREAD = 0.18
 """Between the first and the last epoch at the same level, so that none hides another [sqrt of e-/px]."""
 _RECOMMENDED = {"color": style.OKABE_ITO["vermillion"], "lw": 1.0, "ls": (0, (6, 3)), "zorder": 1}
 _LABELS = {
-    "flashlvl": "post-flash level [e⁻/px]",
-    "background": "measured background: sky + post-flash + dark [e⁻/px]",
+    "flashlvl": "post-flash level [e⁻/px], square-root scale",
+    "background": "measured background: sky + post-flash + dark [e⁻/px], square-root scale",
 }
 
 

@@ -82,7 +82,7 @@ def plot_same_chip_logflux(losses, *, length):
         handles = []
         for chip, (label, look) in _LOOKS.items():
             points = drawn[drawn["chip"] == chip]
-            _draw_points(ax, points["logflux"] + 0.008 * (chip - 1), points, look)
+            _draw_points(ax, points["logflux"] + 0.02 * (chip - 1), points, look)
             if len(points):
                 handles.append(Line2D([], [], ls="none", label=label, **look))
         _finish(figure, ax, handles, losses.meta, _title(losses.meta, length), "log$_{10}$ flux [e⁻]")

@@ -101,10 +101,11 @@ class Trial:
 
 SEPARATE = "a surface for each post-flash level"
 
-_SHAPES = tuple((TERMS, TERMS, n) for n in (2, 3))
-"""Stiffer sets (all terms of degree 2, or 9 + 4) predict as well, but the truth lies too often outside of their errors.
-With a fourth power of g left-out epochs were off by a tenth to a fifth more, and years without post-flash by up to 0.12
-mag at backgrounds that were not observed then; the truth lay within one standard error in 67 instead of 65 %.
+_SHAPES = tuple((n_d, TERMS, n_g) for n_d in (2, TERMS) for n_g in (2, 3))
+"""Where epochs are few a straight line in time may predict better than a parabola. What is stiffer still (all terms of
+degree 2, or 9 + 4) predicts as well, but the truth lies too often outside of its errors. With a fourth power of g
+left-out epochs were off by a tenth to a fifth more, and years without post-flash by up to 0.12 mag at backgrounds that
+were not observed then; the truth lay within one standard error in 67 instead of 65 %.
 """
 _SCALES = {"log": (1.0, 4.0, 16.0), "inverse": (2.0, 4.0, 8.0, 16.0)}
 """Offsets from the sky of a short exposure to a post-flash [e-/px]."""
