@@ -170,6 +170,18 @@ def test_chips_may_have_their_names():
     assert named.value[0] != named.value[1]
 
 
+def test_a_level_that_does_not_count_changes_nothing():
+    kept = {"flux": 700.0, "n_transfers": 2000.0, "mjd": [55300.0, 57000.0], "exptime": 350}
+    late = coefficients(12.0)
+    late = replace(late, surface=replace(late.surface, d_range=(1000.0, 3000.0), f_range=(3.5, 4.8)))
+    alone = correct_photometry(coefficients(0.0), **kept)
+    both = correct_photometry([coefficients(0.0), late], background=0.1, **kept)
+    np.testing.assert_array_equal(both.correction, alone.correction)
+    np.testing.assert_array_equal(both.flags & ~CorrectionFlag.BACKGROUND, alone.flags)
+    between = correct_photometry([coefficients(0.0), late], background=5.0, **kept)
+    assert np.all(between.flags & CorrectionFlag.FLUX) and between.flags[0] & CorrectionFlag.DATE
+
+
 def test_of_several_runs_in_a_folder_the_last_counts(tmp_path):
     for run, factor in (("2026-01-01T00-00-00", 1.0), ("2026-02-01T00-00-00", 2.0)):
         one = coefficients()

@@ -299,6 +299,8 @@ def test_an_image_is_an_flc_by_its_header_and_its_name(tmp_path, observatory, na
         assert exposure_facts(tmp_path / name, True)["ctecorr"] is True
     else:
         assert exposure_facts(tmp_path / name)["ctecorr"] is kind
+        with pytest.raises(UnusableExposureError, match="says that it is none"):
+            exposure_facts(tmp_path / name, not kind)
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,8 @@ def _what_if(args, coefficients):
 def _plan(args, coefficients):
     facts = {"exptime": 350.0} | _facts(args)
     for name in ("zeropoint", "background", "chip", "flashlvl"):
-        facts.pop(name, None)
+        if facts.pop(name, None) is not None:
+            raise ConfigurationError(f"--plan runs over backgrounds, as far from the amplifier as can be: no --{name}")
     if "mjd" not in facts:
         raise ConfigurationError("--plan needs --mjd and --flux")
     flux, background = _number(args, "flux"), np.array(_PLANNED)

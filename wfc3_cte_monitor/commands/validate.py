@@ -92,5 +92,7 @@ def _lines(checks):
     yield f"{'':6s}{'value':>9s}{'error':>9s}   {'limits':16s} check"
     for check in checks:
         error = f"{check.error:9.4f}" if check.error == check.error else " " * 9
-        word = "ok" if check.passed else "FAILED"
+        word = "ok" if check.inside else "near" if check.passed else "FAILED"
         yield f"{word:6s}{check.value:9.4f}{error}   {f'{check.low:g} .. {check.high:g}':16s} {check.name}"
+    if any(check.passed and not check.inside for check in checks):
+        yield "near: outside of its limits, by no more than three of its standard errors"

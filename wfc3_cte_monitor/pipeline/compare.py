@@ -5,8 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table, join, vstack
-from scipy.special import ndtri_exp
-from scipy.stats import t as student_t
+from scipy.special import ndtri, stdtr
 
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import ConfigurationError
@@ -190,5 +189,5 @@ def _significance(difference, error, n_free):
     if not error > _ROUNDING:
         return 0.0 if abs(difference) <= _ROUNDING else float(np.copysign(np.inf, difference))
     ratio = abs(difference / error)
-    sigma = ratio if np.isinf(n_free) else -ndtri_exp(student_t.logsf(ratio, n_free))
+    sigma = ratio if np.isinf(n_free) else -ndtri(stdtr(n_free, -ratio))
     return float(np.copysign(sigma, difference))

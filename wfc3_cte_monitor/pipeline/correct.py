@@ -9,7 +9,7 @@ from astropy.time import Time
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.errors import CoefficientError
 from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, CorrectionFlag
-from wfc3_cte_monitor.surface import correct
+from wfc3_cte_monitor.surface import common_range, correct, shares_of
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amplifier
 
 __all__ = [
@@ -390,6 +390,7 @@ def _corrected(sets, flux, n, mjd, background):
     """Correction, error and flags of stars that share an exposure length."""
     surfaces = [one.surface for one in sets]
     levels = [max(level, _LEAST_BACKGROUND) for one in sets for level in _backgrounds(one)]
+    shares = shares_of(levels[: len(surfaces)], background)
     correction, error, f_mid = correct(surfaces, levels[: len(surfaces)], flux, n, mjd, background)
     finite = np.isfinite(correction) & np.isfinite(error)
     on_chip = (n > 0.5) & (n < ROWS + 0.5)
@@ -397,8 +398,8 @@ def _corrected(sets, flux, n, mjd, background):
         _where(~finite, CorrectionFlag.NOT_FINITE)
         | _where(np.isfinite(n) & ~on_chip, CorrectionFlag.OFF_CHIP)
         | _where(flux > _SATURATED, CorrectionFlag.SATURATED)
-        | _where(_outside(mjd - MJD_ZERO, [one.d_range for one in surfaces], _DATE_MARGIN), CorrectionFlag.DATE)
-        | _where(_outside(f_mid, [one.f_range for one in surfaces], 0.0), CorrectionFlag.FLUX)
+        | _where(_outside(mjd - MJD_ZERO, [one.d_range for one in surfaces], shares, _DATE_MARGIN), CorrectionFlag.DATE)
+        | _where(_outside(f_mid, [one.f_range for one in surfaces], shares, 0.0), CorrectionFlag.FLUX)
         | _where(_unlike(background, levels), CorrectionFlag.BACKGROUND)
     )
     good = finite & on_chip & (mjd >= _IN_SPACE[0]) & (mjd <= _IN_SPACE[1])
@@ -414,9 +415,9 @@ def _where(condition, flag):
     return np.where(condition, int(flag), 0)
 
 
-def _outside(values, ranges, margin):
-    """Whether values lie outside of what all ranges have in common."""
-    low, high = max(first for first, _ in ranges), min(last for _, last in ranges)
+def _outside(values, ranges, shares, margin):
+    """Whether values lie outside of what the ranges of those that count have in common."""
+    low, high = common_range(ranges, shares)
     return (values < low - margin) | (values > high + margin)
 
 

@@ -7,7 +7,7 @@ from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.errors import CatalogError, UnusableExposureError
 from wfc3_cte_monitor.exposures import read_facts
 from wfc3_cte_monitor.pipeline.correct import chips_of, coefficients_for, correct_photometry, of_length
-from wfc3_cte_monitor.uvis import exposure_length
+from wfc3_cte_monitor.uvis import MJD_ZERO, exposure_length
 
 __all__ = ["COLUMNS", "columns_of", "correct_list", "exposure_facts"]
 
@@ -80,6 +80,11 @@ def exposure_facts(path, ctecorr=None):
         It cannot be read, or its name and header contradict each other.
     """
     mjd, exptime, told = read_facts(path)
+    if None not in (ctecorr, told) and ctecorr != told:
+        kind = "FLC" if told else "FLT"
+        raise UnusableExposureError(
+            path.name, f"is an {kind}, and --flc {'y' if ctecorr else 'n'} says that it is none"
+        )
     if ctecorr is None and told is None:
         raise UnusableExposureError(
             path.name, "its name says one thing and its PCTECORR another: is it an FLC? Give --flc y or --flc n"
@@ -174,8 +179,14 @@ def _background_of(one):
     return f"background {one.background:g} e-/px"
 
 
+def _ranges_of(one):
+    dates = (MJD_ZERO + d for d in one.surface.d_range)
+    fluxes = (10**f for f in one.surface.f_range)
+    return "MJD {:.0f} to {:.0f}, {:.0f} to {:.0f} e-".format(*dates, *fluxes)
+
+
 def _provenance(coefficients, columns, facts):
-    ranges = (f"{one.source} ({_background_of(one)}, to MJD {one.epoch_mjd:.1f})" for one in coefficients)
+    ranges = (f"{one.source} ({_background_of(one)}, {_ranges_of(one)})" for one in coefficients)
     return {
         "corrected for CTE by": f"wfc3_cte_monitor {__version__}",
         "coefficients": "; ".join(ranges),

@@ -39,6 +39,11 @@ class Check:
     high: float
 
     @property
+    def inside(self):
+        """Whether the value is in its range."""
+        return self.low <= self.value <= self.high
+
+    @property
     def passed(self):
         """Whether the value is in its range, or no further outside than three standard errors: checks are many."""
         reach = 3 * self.error if np.isfinite(self.error) else 0.0

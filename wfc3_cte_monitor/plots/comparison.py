@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from wfc3_cte_monitor.plots import layout, style
 
@@ -33,8 +34,9 @@ def plot_comparison(summary, *, title):
         figure, axes = layout.panel_grid(max(len(kinds), 1), header=_HEADER, row_gap=0.4)
         if len(rows):
             f = np.log10(rows["mean_flux"])
-            limits = layout.robust_limits(rows["difference"], rows["difference_err"], include=0.0)
+            limits = layout.robust_limits(rows["difference"], rows["difference_err"], include=0.0, reach=3.0)
             axes[0, 0].set(xlim=(f.min() - 0.1, f.max() + 0.1), ylim=limits)
+            axes[0, 0].xaxis.set_major_locator(MaxNLocator(5, prune="both"))
         for ax, kind in zip(axes.flat, kinds, strict=False):
             ax.axhline(0.0, **style.REFERENCE_LINE)
             layout.write_heading(ax, _kind(kind))

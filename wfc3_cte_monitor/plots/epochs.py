@@ -11,7 +11,7 @@ __all__ = ["epoch_colors", "draw_epoch_bar", "BAR_WIDTH"]
 
 BAR_WIDTH = 0.95
 """Of a bar with its labels [inch]."""
-_LIGHTEST = 0.88  # Of viridis; what comes after it is too light for paper.
+_LIGHTEST = 0.78  # Of viridis; what comes after it is too light for paper.
 _SHORTEST_SPAN = 365.25  # [days]
 
 

@@ -59,7 +59,7 @@ def _draw_recovered(ax, losses):
         layout.draw_points(ax, here["injected"], here["loss"], here["loss_err"], **look)
         ax.plot([], [], ls="none", color=color, marker=look["marker"], ms=4, label=f"post-flash {level:g} e⁻/px")
     ax.legend(loc="upper left")
-    layout.write_heading(ax, "What was put in comes back", detail=f"{len(losses)} pairs and flux bins")
+    layout.write_heading(ax, "Losses, injected and recovered", detail=f"{len(losses)} pairs and flux bins")
 
 
 def _draw_pulls(ax, pulls):
@@ -71,13 +71,13 @@ def _draw_pulls(ax, pulls):
     ax.set_ylim(0, 1.25 * max(np.max(expected, initial=1.0), ax.get_ylim()[1] / 1.05))
     ax.legend(loc="upper right")
     width = np.sqrt(np.mean(pulls**2)) if len(pulls) else np.nan
-    layout.write_heading(ax, "Errors are true", detail=f"rms {width:.2f}")
+    layout.write_heading(ax, "Pulls of the losses", detail=f"rms {width:.2f}")
 
 
 def _draw_corrected(ax, corrected):
     bins = sorted({(row["lo"], row["hi"]) for row in corrected})
     levels = sorted({row["flashlvl"] for row in corrected})
-    ax.axhspan(-0.005, 0.005, **_LIMITS)
+    ax.axhspan(-0.005, 0.005, label="asked for", **_LIMITS)
     ax.axhline(0.0, **style.REFERENCE_LINE)
     ax.set(xlim=(-0.6, len(bins) - 0.4), xlabel="flux [e⁻]", ylabel="slope [mag / 2051 px]")
     ax.set_xticks(range(len(bins)), [f"{lo:g}–{hi:g}" for lo, hi in bins], fontsize=7.5)
@@ -98,7 +98,7 @@ def _draw_corrected(ax, corrected):
 
 
 def _draw_left_out(ax, left_out):
-    ax.axhspan(0.0, 0.02, **_LIMITS)
+    ax.axhspan(0.0, 0.02, label="asked for", **_LIMITS)
     for name, (color, marker) in _MODELS.items():
         here = [row for row in left_out if row["model"] == name]
         if here:

@@ -5,7 +5,7 @@ import numpy as np
 from wfc3_cte_monitor.surface.evaluate import of_flux, variance
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
 
-__all__ = ["correct"]
+__all__ = ["correct", "shares_of", "common_range"]
 
 
 def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
@@ -13,8 +13,8 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
 
     The loss is S n / 2051 with S = S(d, f_mid), f_mid = log10 of the flux after half a chip of transfers, which is
     f_mid = f + 0.4 S (n / 2051 - 1/2) of a star that has log flux f after n (METHOD section 7): in f_mid, of which S
-    has no higher power than the second, a quadratic equation. Outside of the fluxes that a surface was fitted to S is
-    that at the nearer end of them. Between surfaces S is interpolated linearly in the logarithm of the background.
+    has no higher power than the second, a quadratic equation. Outside of the fluxes that the surfaces were fitted to, S
+    is that at the nearer end of them. Between surfaces S is interpolated linearly in the logarithm of the background.
 
     Parameters
     ----------
@@ -42,13 +42,13 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     with np.errstate(invalid="ignore", divide="ignore"):
         f = np.where(flux > 0, np.log10(flux), np.nan)
     part, d = n_transfers / ROWS, mjd - MJD_ZERO
-    shares = _shares(np.asarray(backgrounds, dtype=float), background)
+    shares = shares_of(backgrounds, background)
     known = list(zip(shares, surfaces, strict=True))
     of_f = sum(share * of_flux(surface, d, background) for share, surface in known)
-    ends = np.array([surface.f_range for surface in surfaces])
+    low, high = common_range([surface.f_range for surface in surfaces], shares)
     gain = 0.4 * (part - 0.5)
     f_mid = _solved(f, gain, of_f)
-    f_used = np.clip(f_mid, ends[:, 0].max(), ends[:, 1].min())
+    f_used = np.clip(f_mid, low, high)
     loss, slope = _value(of_f, f_used), _derivative(of_f, f_used)
     outside = f_used != f_mid
     f_mid = np.where(outside, f + gain * loss, f_mid)
@@ -59,13 +59,44 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     return loss * part, np.sqrt(squared) * np.abs(response * part), f_mid
 
 
-def _shares(known, wanted):
-    """How much each known background counts at the wanted ones: hat functions of the logarithm, shape (k, n)."""
+def shares_of(known, wanted):
+    """How much each known background counts at the wanted ones: hat functions of the logarithm.
+
+    Parameters
+    ----------
+    known : sequence of float, shape (k,)
+        Ascending, above 0 [e-/px].
+    wanted : ndarray, shape (n,)
+        [e-/px]
+
+    Returns
+    -------
+    shares : list of ndarray or float
+        k of shape (n,), of which at most two neighbours are not 0; 1 alone where one is known.
+    """
     if len(known) == 1:
-        return (1.0,)
-    logs = np.log(known)
+        return [1.0]
+    logs = np.log(np.asarray(known, dtype=float))
     value = np.log(np.clip(wanted, known[0], known[-1]))
     return [np.interp(value, logs, hat) for hat in np.eye(len(known))]
+
+
+def common_range(ranges, shares):
+    """What the ranges of those that count have in common.
+
+    Parameters
+    ----------
+    ranges : sequence of (float, float), shape (k, 2)
+    shares : list of ndarray or float
+        Of `shares_of`.
+
+    Returns
+    -------
+    low, high : ndarray, shape (n,), or float
+    """
+    low = [np.where(np.not_equal(share, 0), first, -np.inf) for (first, _), share in zip(ranges, shares, strict=True)]
+    high = [np.where(np.not_equal(share, 0), last, np.inf) for (_, last), share in zip(ranges, shares, strict=True)]
+    return np.max(low, axis=0), np.min(high, axis=0)
 
 
 def _solved(f, gain, of_f):
