@@ -1,6 +1,8 @@
 """The engines, SQLite and PostgreSQL: how each is opened and locked, filled in bulk, and what its errors mean."""
 
 import datetime
+import os
+import socket
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,13 +18,18 @@ __all__ = [
     "dialect_insert",
     "insert_rows",
     "advance_sequences",
+    "WRITERS_LOCK",
     "explain",
     "one_line",
 ]
 
 _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
-_LOCK = 0x57464333
+_LOCKED = (
+    f"another process has been writing for {_BUSY_SECONDS} s: try again when it is done; "
+    "'uvis_external_cte database unlock' says who it is"
+)
+WRITERS_LOCK = 0x57464333
 """PostgreSQL's advisory lock of the one writer; any number will do that no other program uses."""
 _COPY_TYPES = {sa.Integer: "int4", sa.Float: "float8", sa.String: "text", sa.Date: "date"}
 _DRIVERS = {"sqlite": ("pysqlite",), "postgresql": ("psycopg",)}
@@ -63,8 +70,10 @@ def open_engine(url):
     """
     postgres = url.get_backend_name() == "postgresql"
     options = {"pool_pre_ping": True} if postgres else {}  # A server may have been restarted between two exposures.
-    if postgres and "connect_timeout" not in url.query:
-        options["connect_args"] = {"connect_timeout": _CONNECT_SECONDS}
+    if postgres:
+        name = f"wfc3_cte_monitor {socket.gethostname()[:32]} {os.getpid()}"  # for who asks the server who is at work
+        arguments = {"connect_timeout": _CONNECT_SECONDS, "application_name": name}
+        options["connect_args"] = {key: value for key, value in arguments.items() if key not in url.query}
     try:
         engine = sa.create_engine(url, **options)
     except ImportError as error:
@@ -103,7 +112,7 @@ def _prepare_postgresql(engine):
     def on_begin(connection):
         if _writes(connection):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
 
 def _writes(connection):
@@ -182,6 +191,7 @@ def explain(error, url):
         f'database "{url.database}" does not exist': f"create it first: createdb {url.database}",
         "password authentication failed": "see db_url, $PGPASSWORD and ~/.pgpass",
         "no password supplied": "see db_url, $PGPASSWORD and ~/.pgpass",
-        "lock timeout": f"another process has been writing for {_BUSY_SECONDS} s; try again when it is done",
+        "lock timeout": _LOCKED,
+        "database is locked": _LOCKED,
     }
     return "; ".join([said, *(hint for words, hint in hints.items() if words in said)])
