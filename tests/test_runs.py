@@ -200,9 +200,9 @@ def test_the_logs_of_the_newest_runs_are_kept_and_nothing_else_is_touched(tmp_pa
     (tmp_path / "README").write_text("what this is")
     (tmp_path / "2026-notes.log").write_text("mine")
     for second in range(12):
-        with run_log(tmp_path, f"2026-01-01T00-00-{second:02d}", kept=3):
+        with run_log(tmp_path, 3, f"2026-01-01T00-00-{second:02d}"):
             pass
-    with run_log(tmp_path, "2026-01-01T00-00-11", kept=3) as path:
+    with run_log(tmp_path, 3, "2026-01-01T00-00-11") as path:
         assert path.name == "2026-01-01T00-00-11_1.log"
     kept = sorted(path.name for path in tmp_path.glob("2026-01*.log"))
     assert kept == ["2026-01-01T00-00-10.log", "2026-01-01T00-00-11.log", "2026-01-01T00-00-11_1.log"]

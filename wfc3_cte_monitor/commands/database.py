@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands.reset import add_reset
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.commands.unlock import add_unlock
 from wfc3_cte_monitor.database import Database, copy_database, left_behind
@@ -25,6 +26,7 @@ def add_parsers(commands):
     add_subsets(create)
     create.set_defaults(run=_create)
     _add_copy(actions)
+    add_reset(actions)
     add_unlock(actions)
     _add_populate(commands)
 

@@ -2,6 +2,7 @@
 
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
+from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
 from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures, remember_failure, running_runs
 from wfc3_cte_monitor.database.sessions import end_session, server_sessions
@@ -18,6 +19,8 @@ __all__ = [
     "fileinfo_row",
     "left_behind",
     "remember_failure",
+    "replace_fileinfo",
+    "replace_phot",
     "results_row",
     "running_runs",
     "server_sessions",

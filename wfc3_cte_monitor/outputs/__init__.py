@@ -21,6 +21,7 @@ from wfc3_cte_monitor.outputs.tables import (
     mask_table,
     photometry_table,
     positions_table,
+    read_photometry,
     read_positions,
     update_table,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "positions_table",
     "read_positions",
     "photometry_table",
+    "read_photometry",
     "alignment_table",
     "mask_table",
     "catalog_table",

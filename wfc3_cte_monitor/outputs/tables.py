@@ -8,12 +8,13 @@ from astropy.table import Table, vstack
 
 from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.outputs.files import unique_path, write_table
-from wfc3_cte_monitor.records import StarPositions
+from wfc3_cte_monitor.records import Photometry, StarPositions
 
 __all__ = [
     "positions_table",
     "read_positions",
     "photometry_table",
+    "read_photometry",
     "alignment_table",
     "mask_table",
     "catalog_table",
@@ -79,6 +80,39 @@ def photometry_table(photometry, meta):
     for name in table.colnames:
         _dress(table[name])
     return table
+
+
+def read_photometry(path):
+    """Read a .mag file.
+
+    Returns
+    -------
+    photometry : `records.Photometry`
+        To the digits that the file has: 1e-4 e- and px.
+    meta : dict
+        As `photometry_table` was given it.
+
+    Raises
+    ------
+    UnusableExposureError
+        It is damaged, or of an earlier version.
+    """
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+        aprads = tuple(float(radius) for radius in table.meta["aprads"])
+        x, y, shift, sky, sky_std, background = (
+            np.asarray(table[name], dtype=float) for name in ("x", "y", "shift", "sky", "sky_std", "background")
+        )
+        flux, error = (np.array([table[f"{name}_{r:g}"] for r in aprads], dtype=float) for name in ("flux", "flux_err"))
+        flags = np.array([table[f"flags_{r:g}"] for r in aprads], dtype=int)
+        positions = StarPositions(np.asarray(table["id"], dtype=np.int64), x, y, shift)
+        n_sky = np.asarray(table["n_sky"], dtype=int)
+        if not {"imagename", "program", "chip", "engine", "crmask", "fingerprint"} <= table.meta.keys():
+            raise KeyError("it does not say what it was made from")
+    except (ValueError, KeyError, TypeError, OSError) as problem:
+        said = " ".join(str(problem).split())
+        raise UnusableExposureError(path, f"not a photometry file of this version ({said})") from problem
+    return Photometry(positions, aprads, flux, error, flags, sky, sky_std, n_sky, background), dict(table.meta)
 
 
 def _dress(column):

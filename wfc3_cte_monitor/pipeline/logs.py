@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from wfc3_cte_monitor import outputs
 
-__all__ = ["run_log", "decision"]
+__all__ = ["run_log", "decision", "now"]
 
 _OF_A_RUN = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(_\d+)?\.(log|jsonl)")
 _DECISION = ("exposure", "decision", "reason")
@@ -28,24 +28,29 @@ def decision(exposure, decided, reason=""):
     return dict(zip(_DECISION, (exposure, decided, str(reason)), strict=True))
 
 
+def now():
+    """The local time as names of logs and of folders of results have it."""
+    return datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
+
+
 @contextmanager
-def run_log(folder, timestamp, kept):
+def run_log(folder, kept, timestamp=None):
     """Within the block everything that the monitor logs, down to debugging, is in the log of this run.
 
     Parameters
     ----------
     folder : `pathlib.Path`
-    timestamp : str
-        Name of the log.
     kept : int
         Of how many runs the logs are kept, this one among them; older ones go.
+    timestamp : str, optional
+        Name of the log; by default the time.
 
     Yields
     ------
     path : `pathlib.Path`
         The text; the JSON lines are beside it as .jsonl.
     """
-    path = outputs.unique_path(folder, timestamp, ".log")
+    path = outputs.unique_path(folder, timestamp or now(), ".log")
     handlers = [
         _handler(path, logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")),
         _handler(path.with_suffix(".jsonl"), _JsonLine()),

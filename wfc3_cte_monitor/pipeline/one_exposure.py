@@ -15,7 +15,7 @@ from wfc3_cte_monitor.records import Exposure, MasterCatalog, Photometry
 from wfc3_cte_monitor.settings import Settings
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
-__all__ = ["Task", "Extraction", "extract", "files_of"]
+__all__ = ["Task", "Extraction", "extract", "fileinfo_of", "files_of"]
 
 _MIN_STARS_SEEN = 3
 _SEEN_SIGMA = 5.0
@@ -86,9 +86,12 @@ def extract(task):
         outputs.write_table(coo, coo_path)
     if measured is None:
         return Extraction(None, {}, len(positions))
+    # With these the file has all that the database has: it can be filled again without a new measurement.
+    crmask = mask_path.name if mask_path else None
+    meta |= {"crmask": crmask, "fingerprint": task.fingerprint}
     outputs.write_table(outputs.photometry_table(measured, meta), mag_path)
     _draw(image, measured, exposure, settings.subset, picture_path)
-    return Extraction(measured, _fileinfo(mag_path, image, measured, mask_path, settings.engine), len(measured))
+    return Extraction(measured, fileinfo_of(mag_path, image, measured, crmask, settings.engine), len(measured))
 
 
 def _on_its_chip(exposure, catalog):
@@ -186,7 +189,23 @@ def _meta(exposure, image, settings):
     }
 
 
-def _fileinfo(mag_path, image, measured, mask_path, engine):
+def fileinfo_of(mag_path, image, measured, crmask, engine):
+    """What fileinfo says of a measurement.
+
+    Parameters
+    ----------
+    mag_path : `pathlib.Path`
+    image : `exposures.ChipImage`
+    measured : `records.Photometry`
+    crmask : str or None
+        Name of the mask of cosmic rays that was used.
+    engine : str
+
+    Returns
+    -------
+    fileinfo : dict
+        Column -> value.
+    """
     corners = footprint(image)
     return {
         "PHOTPATH": str(mag_path.parent),
@@ -194,7 +213,7 @@ def _fileinfo(mag_path, image, measured, mask_path, engine):
         "MAGFILE": mag_path.name,
         "CHIP": image.chip,
         "PHOTENGINE": engine,
-        "CRMASK": mask_path.name if mask_path else None,
+        "CRMASK": crmask,
         "MNCLIP_BKGRD": _median(measured.sky),
         "TOTBKGRD": _median(measured.background),
         "NUMSTARS": len(measured),

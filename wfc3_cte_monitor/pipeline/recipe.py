@@ -1,6 +1,5 @@
 """The recipe."""
 
-import datetime
 import logging
 import tempfile
 from contextlib import contextmanager, nullcontext
@@ -14,7 +13,7 @@ from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.cluster import connected
 from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
-from wfc3_cte_monitor.pipeline.logs import run_log
+from wfc3_cte_monitor.pipeline.logs import now, run_log
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs, select_exposures
@@ -22,7 +21,7 @@ from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.pipeline.runs import recorded
 from wfc3_cte_monitor.tables import Schema
 
-__all__ = ["run"]
+__all__ = ["opened_database", "run"]
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +46,8 @@ def run(request, settings):
     """
     with connected(request.scheduler) as cluster:
         _make_folders(request, settings)
-        timestamp = datetime.datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
-        with run_log(settings.path_to_outputs / "logs", timestamp, settings.logs_kept) as log_file:
+        timestamp = now()
+        with run_log(settings.path_to_outputs / "logs", settings.logs_kept, timestamp) as log_file:
             if cluster:
                 cluster.check(settings)
             return _run(request, settings, Summary(log_file), timestamp, cluster)
@@ -64,7 +63,7 @@ def _make_folders(request, settings):
 
 
 def _run(request, settings, summary, timestamp, cluster):
-    with _database(settings) as database:
+    with opened_database(settings) as database:
         with nullcontext() if request.insert else database.rehearsal(), recorded(database, settings, summary):
             _follow_recipe(request, settings, database, timestamp, summary, cluster)
         for line in summary.lines():
@@ -172,7 +171,8 @@ def forget_rejected(database, summary, settings):
 
 
 @contextmanager
-def _database(settings):
+def opened_database(settings):
+    """The database of a configuration, its tables made where there are none, closed at the end of the block."""
     schema = Schema(settings.target_list, settings.aprads, settings.bins)
     with Database(settings.database_url, schema) as database:
         database.create()
