@@ -58,5 +58,6 @@ def _over_sky(image, bad):
         sky = Background2D(data, _BOX, mask=bad, exclude_percentile=_MAX_MASKED)
     except ValueError:  # no box has enough pixels
         return data, np.full(data.shape, np.inf)
-    scatter = np.where(bad | ~(sky.background_rms > 0), np.inf, sky.background_rms)
+    scatter = sky.background_rms  # which is computed each time that it is asked for
+    scatter = np.where(bad | ~(scatter > 0), np.inf, scatter)
     return np.where(bad, 0, data - sky.background), scatter
