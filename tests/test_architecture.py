@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,11 @@ HOMES = {
 }
 
 
+@cache
+def tree(path):
+    return ast.parse(path.read_text())
+
+
 def room_of(path):
     """'database' for database/core.py and for database.py; '' for the package itself."""
     name = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
@@ -52,7 +58,7 @@ def room_of(path):
 
 def imports(path):
     """Dotted names that a module imports, with what it imports from a package spelled out."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -65,7 +71,7 @@ def rooms_known(path):
 
 
 def calls(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Call):
             yield ast.unparse(node.func)
 
@@ -84,7 +90,7 @@ def test_every_room_is_in_the_plan():
 
 def test_imports_are_absolute():
     """The checks of this file read the names as they are written."""
-    nodes = [(path, node) for path in MODULES for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [(path, node) for path in MODULES for node in ast.walk(tree(path))]
     assert not [path for path, node in nodes if isinstance(node, ast.ImportFrom) and node.level]
     assert not [path for path, node in nodes if isinstance(node, ast.Name) and node.id in ("__import__", "importlib")]
 
@@ -116,7 +122,7 @@ def test_no_chdir_but_in_the_process_of_drizzlepac():
 
 
 def test_no_bare_except():
-    handlers = [(p, node) for p in MODULES for node in ast.walk(ast.parse(p.read_text()))]
+    handlers = [(p, node) for p in MODULES for node in ast.walk(tree(p))]
     assert not [p for p, node in handlers if isinstance(node, ast.ExceptHandler) and node.type is None]
 
 
@@ -124,7 +130,7 @@ def test_public_names_have_docstrings():
     missing = [
         f"{path.name}: {node.name}"
         for path in MODULES
-        for node in ast.parse(path.read_text()).body
+        for node in tree(path).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and node.name in _public(path)
         and not ast.get_docstring(node)
@@ -133,7 +139,7 @@ def test_public_names_have_docstrings():
 
 
 def _public(path):
-    for node in ast.parse(path.read_text()).body:
+    for node in tree(path).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return ast.literal_eval(node.value)
     return []
