@@ -8,6 +8,8 @@ VENV ?= .venv
 JOBS ?= 2
 DEMO ?= demo
 BIN = $(VENV)/bin
+# What a module has simulated is there for its tests once, with the one worker that gets them all.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick lint bench clean
 
@@ -32,10 +34,10 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 test: lint
-	$(BIN)/python -m pytest -m "slow or not slow" -n $(JOBS)
+	$(PYTEST) -m "slow or not slow"
 
 quick: $(VENV)/installed
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(PYTEST)
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks

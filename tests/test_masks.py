@@ -139,19 +139,23 @@ class Truth:
     y: np.ndarray
 
 
-def true_chip(exposure, cluster, chip, n_columns):
+def true_chips(exposure, cluster, n_columns):
+    """Chip -> `Truth`."""
     make = partial(simulate_exposure, exposure, cluster, ctecorr=True, seed=SEED, n_columns=n_columns)
     both, clean, ideal = (make(effects=e) for e in (REAL, replace(REAL, cosmic_rays=False), replace(IDEAL, loss=True)))
-    extver = sci_extver(chip)
-    stars = stars_on_chip(exposure, cluster, chip, ctecorr=True, n_columns=n_columns)
-    return Truth(
-        both["SCI", extver].data - clean["SCI", extver].data,
-        both["ERR", extver].data,
-        ideal["SCI", extver].data - ideal["SCI", extver].data.min(),
-        clean["DQ", extver].data,
-        stars.x,
-        stars.y,
-    )
+    chips = {}
+    for chip in (1, 2):
+        extver = sci_extver(chip)
+        stars = stars_on_chip(exposure, cluster, chip, ctecorr=True, n_columns=n_columns)
+        chips[chip] = Truth(
+            both["SCI", extver].data - clean["SCI", extver].data,
+            both["ERR", extver].data,
+            ideal["SCI", extver].data - ideal["SCI", extver].data.min(),
+            clean["DQ", extver].data,
+            stars.x,
+            stars.y,
+        )
+    return chips
 
 
 def part_of_rays(hit, true):
@@ -197,8 +201,8 @@ def numbers_of(root, exposures, cluster, n_columns):
     """Parts of the rays on the field's chip and on the other, and the largest parts of cores and of sky."""
     rays, in_cores, in_sky = {True: 0, False: 0}, [], []
     for one in exposures:
-        for chip in (1, 2):
-            hit, true = mask_of(root, one, chip), true_chip(one, cluster, chip, n_columns)
+        for chip, true in true_chips(one, cluster, n_columns).items():
+            hit = mask_of(root, one, chip)
             rays[chip == one.chip] += part_of_rays(hit, true)
             if chip == one.chip:
                 in_cores.append(part_of_cores(hit, true))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import astroscrappy
 import numpy as np
 import pytest
 from scipy.special import erf
@@ -303,6 +304,30 @@ def test_hits_are_found_and_star_cores_are_not():
     near = hit & ~truth
     touched = [near[int(b) - 3 : int(b) + 2, int(a) - 3 : int(a) + 2].any() for a, b in zip(x, y, strict=True)]
     assert np.mean(touched) < 0.05
+
+
+@pytest.mark.parametrize("objlim", [2.0, 6.0, 10.0])
+@pytest.mark.parametrize("shape", [SHAPE, (300, 4), (37, 400), (5, 400), (1, 1)])
+def test_hits_are_those_of_astroscrappy(shape, objlim):
+    rng = np.random.default_rng(8)
+    x, y = grid(spacing=15)
+    data = rng.poisson(draw(x, y, np.geomspace(300, 60000, len(x))) + 5.0) + rng.normal(0, 3.1, SHAPE)
+    data += rng.exponential(300, SHAPE) * (rng.random(SHAPE) < 0.02)
+    good = rng.random(SHAPE) > 0.003
+    data, good = np.where(good, data, np.nan)[-shape[0] :, -shape[1] :], good[-shape[0] :, -shape[1] :]
+    image = chip_image(data, removed=1.7)
+    expected, _ = astroscrappy.detect_cosmics(
+        np.where(good, image.data, 0) + np.float32(1.7),
+        inmask=~good,
+        sigclip=5.0,
+        objlim=objlim,
+        gain=1.0,
+        readnoise=image.read_noise,
+        satlevel=np.inf,
+        sepmed=False,
+        niter=1,
+    )
+    np.testing.assert_array_equal(find_cosmic_rays(image, good, objlim), expected)
 
 
 @pytest.mark.slow

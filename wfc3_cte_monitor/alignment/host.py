@@ -18,8 +18,8 @@ __all__ = ["Host", "host_in"]
 class Host:
     """A process that calls drizzlepac, in a scratch folder that is its working directory.
 
-    It lives as long as its owner and serves one call after another, so that drizzlepac's two seconds of import are
-    paid once. What a call leaves in the folder stays there until `clear`.
+    It lives as long as its owner and serves one call after another, so that drizzlepac's seconds of import are paid
+    once. What a call leaves in the folder stays there until `clear` or `move`.
 
     Parameters
     ----------
@@ -28,8 +28,13 @@ class Host:
     """
 
     def __init__(self, parent):
-        self.folder = Path(tempfile.mkdtemp(prefix="drizzlepac_", dir=parent))
+        self.folder = _scratch_folder(parent)
         self._process = None
+
+    def move(self, parent):
+        """Leave the scratch folder, which is removed, for a new one in another folder."""
+        left, self.folder = self.folder, _scratch_folder(parent)
+        shutil.rmtree(left, ignore_errors=True)
 
     def clear(self):
         """Empty the scratch folder, for the next call's files."""
@@ -53,11 +58,16 @@ class Host:
         """
         process = self._running()
         try:
-            process.stdin.write(json.dumps({"task": task, "arguments": arguments}) + "\n")
+            request = {"folder": str(self.folder.absolute()), "task": task, "arguments": arguments}
+            process.stdin.write(json.dumps(request) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
             answer = ""
+        except BaseException:  # Who interrupts a call must not get its answer to the next one.
+            process.kill()
+            self._end()
+            raise
         if not answer:
             raise AlignmentError(f"drizzlepac's process ended with code {self._end()}")
         if error := json.loads(answer)["error"]:
@@ -107,16 +117,21 @@ def _python_path():
     return os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+def _scratch_folder(parent):
+    return Path(tempfile.mkdtemp(prefix="drizzlepac_", dir=parent))
+
+
 @cache
-def _hosts():
-    return {}
+def _kept():
+    return []
 
 
 def host_in(parent):
-    """The `Host` of this process below a folder: a worker keeps it from task to task, and it ends with the worker."""
-    hosts = _hosts()
-    for other in set(hosts) - {parent}:
-        hosts.pop(other).close()
-    if parent not in hosts:
-        hosts[parent] = Host(parent)
-    return hosts[parent]
+    """The `Host` of this process, below a folder: it serves task after task and step after step, and ends with us."""
+    kept = _kept()
+    if not kept:
+        kept.append(Host(parent))
+    (host,) = kept
+    if host.folder.parent != parent:
+        host.move(parent)
+    return host

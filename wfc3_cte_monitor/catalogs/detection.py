@@ -3,10 +3,6 @@
 import warnings
 
 import numpy as np
-from photutils.aperture import CircularAperture, aperture_photometry
-from photutils.background import Background2D
-from photutils.detection import DAOStarFinder
-from photutils.utils.exceptions import NoDetectionsWarning
 
 __all__ = ["find_sources"]
 
@@ -39,6 +35,11 @@ def find_sources(image, bad, *, n_sigma=5.0, fwhm=2.0):
     flux : ndarray, shape (n,)
         In 3 px over the sky of the surroundings, also of stars that fill any annulus [unit of the image].
     """
+    # Its import takes a second, and catalogues are built once in years.
+    from photutils.aperture import CircularAperture, aperture_photometry
+    from photutils.detection import DAOStarFinder
+    from photutils.utils.exceptions import NoDetectionsWarning
+
     finder = DAOStarFinder(n_sigma, fwhm, sharpness_range=(0.1, 1.0), min_separation=1.25 * fwhm)
     data, scatter = _over_sky(image, bad)
     with warnings.catch_warnings():
@@ -53,10 +54,13 @@ def find_sources(image, bad, *, n_sigma=5.0, fwhm=2.0):
 
 def _over_sky(image, bad):
     """The image over its sky, 0 in bad pixels, and the scatter of the sky, infinite where there is none to hold to."""
+    from photutils.background import Background2D
+
     data = np.where(bad, 0, image)
     try:
         sky = Background2D(data, _BOX, mask=bad, exclude_percentile=_MAX_MASKED)
     except ValueError:  # no box has enough pixels
         return data, np.full(data.shape, np.inf)
-    scatter = np.where(bad | ~(sky.background_rms > 0), np.inf, sky.background_rms)
+    scatter = sky.background_rms  # which is computed each time that it is asked for
+    scatter = np.where(bad | ~(scatter > 0), np.inf, scatter)
     return np.where(bad, 0, data - sky.background), scatter

@@ -50,9 +50,9 @@ FIELDS = {
 """Short name -> field; positions of the clusters from SIMBAD, the off-field seven arcminutes west of NGC 104."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cluster:
-    """Stars of a field; arrays of shape (n,)."""
+    """Stars of a field; arrays of shape (n,). Equal to itself alone."""
 
     target: str
     id: np.ndarray

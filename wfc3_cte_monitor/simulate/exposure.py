@@ -1,6 +1,7 @@
 """One simulated exposure: its stars, its pixels, its file."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
@@ -23,7 +24,7 @@ from wfc3_cte_monitor.simulate.pointing import (
 )
 from wfc3_cte_monitor.simulate.psf import core_width, draw_stars, encircled_energy
 from wfc3_cte_monitor.simulate.trapping import TRAPPING, Trapping, read_out
-from wfc3_cte_monitor.uvis import MJD_ZERO, rows_to_amplifier
+from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, rows_to_amplifier
 
 __all__ = ["Effects", "REAL", "HARSH", "IDEAL", "ChipStars", "stars_on_chip", "simulate_exposure"]
 
@@ -84,10 +85,18 @@ def _pa_v3(exposure):
     return field_of(exposure.target).pa_v3 + exposure.roll_offset
 
 
+@lru_cache(maxsize=8)
 def _attitude(exposure):
     field = field_of(exposure.target)
     postarg = exposure.postarg1 + exposure.jitter[0], exposure.postarg2 + exposure.jitter[1]
     return attitude_of(field.ra, field.dec, _pa_v3(exposure), postarg, exposure.aperture_chip)
+
+
+@lru_cache(maxsize=4)
+def _positions(exposure, cluster, chip, n_columns):
+    """Header of a chip, which stars it shows, and where: once for FLT, FLC and the truth of both."""
+    header = wcs_header(chip, _attitude(exposure), n_columns)
+    return header, *sky_to_pixel(chip_wcs(header, n_columns), cluster.ra, cluster.dec)
 
 
 def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss=True, psf=None):
@@ -111,8 +120,7 @@ def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss
     -------
     stars : ChipStars
     """
-    header = wcs_header(chip, _attitude(exposure), n_columns)
-    index, x, y = sky_to_pixel(chip_wcs(header, n_columns), cluster.ra, cluster.dec)
+    header, index, x, y = _positions(exposure, cluster, chip, n_columns)
     flux0 = cluster.flux[index] * exposure.exptime / NOMINAL_EXPTIME * filter_of(exposure.filter).throughput
     width = core_width(x, y, chip, first_column(n_columns))
     energy = encircled_energy(width) if psf is None else psf.encircled_energy()
@@ -146,18 +154,16 @@ def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256
     """
     hdus = [fits.PrimaryHDU(header=primary_header(exposure, ctecorr, _pa_v3(exposure)))]
     for chip in CHIPS:
-        header = wcs_header(chip, _attitude(exposure), n_columns)
         stars = stars_on_chip(
             exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns, loss=effects.loss, psf=effects.psf
         )
-        light = _starlight(header, stars, effects.psf)
+        light = _starlight((ROWS, n_columns), stars, effects.psf)
         known = _known_header(exposure, chip, n_columns)
         hdus += _chip_hdus(exposure, known, chip, *_exposed(exposure, light, chip, seed, effects))
     return fits.HDUList(hdus + distortion_hdus(n_columns))
 
 
-def _starlight(header, stars, psf):
-    shape = header["NAXIS2"], header["NAXIS1"]
+def _starlight(shape, stars, psf):
     if psf is not None:
         return psf.draw(shape, stars.x, stars.y, stars.flux / stars.area)
     return draw_stars(shape, stars.x, stars.y, stars.flux / stars.area, stars.width)

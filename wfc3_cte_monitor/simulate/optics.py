@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.signal import fftconvolve
 
 from wfc3_cte_monitor.simulate.psf import scatter
 
@@ -84,7 +83,14 @@ class OpticalPsf:
         # Averaged over all positions, overlap with a pixel is a convolution with it.
         inside = (np.hypot(size, size[:, None]) <= radius * _FINE).astype(float)
         pixel = np.full((_FINE, _FINE), 1.0 / _FINE**2)
-        return float(np.sum(fine * fftconvolve(fftconvolve(inside, pixel, "same"), pixel[::-1], "same")))
+        return float(np.sum(fine * _convolved(_convolved(inside, pixel), pixel[::-1])))
+
+
+def _convolved(image, kernel):
+    """An image of the same size."""
+    from scipy.signal import fftconvolve  # which takes a second, and nobody else needs it
+
+    return fftconvolve(image, kernel, "same")
 
 
 def _add(image, column, row, flux, half, phases):
@@ -105,7 +111,7 @@ def _phases(psf):
     for edge in (0, -1):  # a pixel's borders lie on points, which it shares with its neighbours
         pixel[edge] *= 0.5
         pixel[:, edge] *= 0.5
-    summed = fftconvolve(fine, pixel, "same")
+    summed = _convolved(fine, pixel)
     half = _HALF_SIZES[-1][1]
     centre, offsets = len(fine) // 2, _FINE * np.arange(-half, half + 1)
     shifts = [k if k < _FINE / 2 else k - _FINE for k in range(_FINE)]
@@ -125,7 +131,7 @@ def _fine_image(psf):
     image = image[centre - reach : centre + reach + 1, centre - reach : centre + reach + 1]
     t = np.arange(-3 * _FINE, 3 * _FINE + 1) / _FINE
     line = np.exp(-0.5 * (t / _DIFFUSION) ** 2)
-    image = np.maximum(fftconvolve(image, np.outer(line, line), "same"), 0.0)
+    image = np.maximum(_convolved(image, np.outer(line, line)), 0.0)
     return image / image.sum()
 
 

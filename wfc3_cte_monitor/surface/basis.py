@@ -3,7 +3,7 @@
 from math import comb
 
 import numpy as np
-from scipy.stats import chi2 as chi2_distribution
+from scipy.special import chdtrc
 
 from wfc3_cte_monitor.errors import NotEnoughPointsError, UndeterminedFitError
 
@@ -110,7 +110,7 @@ def intrinsic_scatter(design, values, errors):
     """
     free = design.shape[0] - design.shape[1]
     chi2 = _chi2(design, values, errors**2)
-    if free < 1 or chi2_distribution.sf(chi2.sum(), free) > _BY_CHANCE:
+    if free < 1 or chdtrc(free, chi2.sum()) > _BY_CHANCE:
         return 0.0
     variance = 0.0
     for _ in range(_MOST_STEPS):
