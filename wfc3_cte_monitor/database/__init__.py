@@ -1,7 +1,24 @@
 """The database: one transaction per exposure or pair, bulk inserts, reads that return records and tables."""
 
+from wfc3_cte_monitor.database.backup import Backup, backup_path, backups_beside, make_backup, read_backup
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
+from wfc3_cte_monitor.database.sync import Sync, pending, sync_database
 
-__all__ = ["Database", "TableCopy", "copy_database", "left_behind", "fileinfo_row", "results_row"]
+__all__ = [
+    "Database",
+    "Backup",
+    "Sync",
+    "TableCopy",
+    "backup_path",
+    "backups_beside",
+    "copy_database",
+    "fileinfo_row",
+    "left_behind",
+    "make_backup",
+    "pending",
+    "read_backup",
+    "results_row",
+    "sync_database",
+]
