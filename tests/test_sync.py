@@ -83,7 +83,7 @@ def synced(url, schema, tmp_path, **options):
 def rows(url, table, *columns):
     quoted = ", ".join(f'"{name}"' for name in columns) or "*"
     order = "1" if len(columns) == 1 else "1, 2"
-    engine = sa.create_engine(f"sqlite:///{url}" if not isinstance(url, str) else url)
+    engine = sa.create_engine(f"sqlite:///{url}" if not isinstance(url, str) else url, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         found = connection.exec_driver_sql(f"SELECT {quoted} FROM {table} ORDER BY {order}")
         return [dict(row) for row in found.mappings()]
@@ -521,7 +521,7 @@ def command(make_config, tmp_path):
 
 
 def test_the_command_says_what_it_did_and_a_run_what_is_to_be_done(command, make_config, tmp_path):
-    assert command("sync").err.count("does not exist; make it with: uvis_external_cte database create") == 1
+    assert command("sync").err.count("does not exist; make it: uvis_external_cte database create") == 1
     assert command("create", aprads=[3]).code == 0
     (tmp_path / "data").mkdir()
     refused = run(make_config(tmp_path, aprads=[3, 5]), "--pr", "all")

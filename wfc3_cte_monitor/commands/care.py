@@ -1,10 +1,11 @@
-"""What keeps a database well: sync."""
+"""What keeps a database well: sync, backup, restore."""
 
 import sys
+from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import backup_path, sync_database
+from wfc3_cte_monitor.database import backup_path, make_backup, pending, restore_backup, sync_database
 
 __all__ = ["add_actions"]
 
@@ -28,6 +29,31 @@ def add_actions(actions):
         action="store_true",
         help="remove columns and tables that are not defined any more, with what they hold",
     )
+
+    p = _add(
+        actions,
+        _backup,
+        "backup",
+        help="write what the database holds to a file, also while a run is going on",
+        description="Write what the database holds at one moment to one SQLite file, whatever the engine, and verify "
+        "it. Nobody is kept from writing. The file is whole or not there.",
+    )
+    p.add_argument("file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time")
+    p.add_argument("--force", action="store_true", help="replace a file that is there")
+    p = _add(
+        actions,
+        _restore,
+        "restore",
+        help="put a backup in the place of what the database holds",
+        description="Verify a backup, keep what the database holds as another backup, and replace it. It is refused "
+        "as long as another process has the database open.",
+        epilog="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
+    )
+    p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+
+
+def _path(text):
+    return Path(text).expanduser().resolve()
 
 
 def _add(actions, run, name, **about):
@@ -62,3 +88,33 @@ def _sync(args):
     for line in done.kept:
         print(f"{line}; kept, --allow-drop removes it", file=sys.stderr)
     return 1 if done.kept else 0
+
+
+def _backup(args):
+    settings = load_settings(args)
+    with open_database(settings) as database:
+        database.check_exists()
+        backup = make_backup(database, args.file or _backup_path(database, settings, "backup"), force=args.force)
+    _print_rows(backup.rows)
+    print(f"{database.place} -> {backup.path}, verified")
+    return 0
+
+
+def _restore(args):
+    settings = load_settings(args)
+    with open_database(settings) as database:
+        restored = restore_backup(database, args.file, _backup_path(database, settings, "before_restore"))
+        _print_rows(restored.rows)
+        if restored.kept:
+            print(f"what was there before: {restored.kept}")
+        print(f"{args.file} -> {database.place}, verified")
+        with database.reading() as connection:
+            changes, _ = pending(connection, database.schema)
+    if changes:
+        print("it is of other table definitions than these: run 'uvis_external_cte database sync'", file=sys.stderr)
+    return 1 if changes else 0
+
+
+def _print_rows(rows):
+    for name, number in rows.items():
+        print(f"{name:<24}{number:>12}")

@@ -3,12 +3,14 @@
 from wfc3_cte_monitor.database.backup import Backup, backup_path, backups_beside, make_backup, read_backup
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
+from wfc3_cte_monitor.database.restore import Restored, restore_backup
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
 from wfc3_cte_monitor.database.sync import Sync, pending, sync_database
 
 __all__ = [
     "Database",
     "Backup",
+    "Restored",
     "Sync",
     "TableCopy",
     "backup_path",
@@ -19,6 +21,7 @@ __all__ = [
     "make_backup",
     "pending",
     "read_backup",
+    "restore_backup",
     "results_row",
     "sync_database",
 ]

@@ -127,7 +127,7 @@ def _whole(path):
 
 def _copy_pages(database, path):
     """By SQLite itself, of the one state that a transaction sees: who writes meanwhile is neither seen nor blocked."""
-    with database.engine.connect() as connection, plain_connection(path) as target:
+    with database.engine.connect() as connection, plain_connection(_url(path)) as target:
         rows = count_rows(connection, database.schema)
         copy_pages(connection.connection.driver_connection, target)
     return rows
@@ -160,14 +160,18 @@ def _copy_rows(database, path):
 
 def _make_self_contained(path):
     """One file that can be read where nothing can be written, and is on the disk when the power fails."""
-    with plain_connection(path) as connection:
+    with plain_connection(_url(path)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
 
 
+def _url(path):
+    return sa.URL.create("sqlite", database=str(path))
+
+
 @contextmanager
-def plain_connection(path):
-    """The driver's own connection to an SQLite file, which is made where there is none; without any settings."""
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.pool.NullPool)
+def plain_connection(url):
+    """The driver's own connection to an SQLite file, without any settings."""
+    engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         yield connection.connection.driver_connection
 

@@ -95,6 +95,11 @@ class Database:
         named = self.url.database if self.engine.dialect.name == "sqlite" else None
         return Path(named) if named and named != ":memory:" else None
 
+    def check_exists(self):
+        """Check that there is an SQLite file: to look for one must not make it."""
+        if self.file and not self.file.is_file():
+            raise DatabaseError(f"database {self.place}: does not exist; make it: uvis_external_cte database create")
+
     def check(self, tables=None):
         """Check that tables, by default all, are there and have the columns defined.
 

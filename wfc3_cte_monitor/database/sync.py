@@ -59,10 +59,7 @@ def sync_database(database, backup_path, *, allow_drop=False, dry_run=False):
         There is no database; a value does not fit its new type; a column must not be NULL and is; ... . Nothing was
         changed.
     """
-    if database.file and not database.file.is_file():
-        raise DatabaseError(
-            f"database {database.place}: does not exist; make it with: uvis_external_cte database create"
-        )
+    database.check_exists()
     database.prepare()
     with database.reading() as connection:
         changes, kept = pending(connection, database.schema, allow_drop)
