@@ -207,6 +207,10 @@ class Schema:
         """The `sqlalchemy.Table` of a cluster, such as ``schema.table('ngc104', 'phot')``, or of all (None, 'runs')."""
         return self.classes[target, name].__table__
 
+    def kind(self, name):
+        """The base name of a table of the schema, such as 'phot' of 'ngc104_phot'."""
+        return next(kind for (_, kind), class_ in self.classes.items() if class_.__tablename__ == name)
+
     @cached_property
     def natural_keys(self):
         """Names of the columns that identify a row, per base name of the table."""

@@ -1,11 +1,23 @@
-"""What keeps a database well: sync, backup, restore."""
+"""What keeps a database well: sync, backup, restore, check, status."""
 
 import sys
 from pathlib import Path
 
+from astropy.time import Time
+
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import backup_path, make_backup, pending, restore_backup, sync_database
+from wfc3_cte_monitor.database import (
+    backup_path,
+    backups_beside,
+    check_database,
+    make_backup,
+    pending,
+    read_state,
+    restore_backup,
+    sync_database,
+)
+from wfc3_cte_monitor.pairing import epochs
 
 __all__ = ["add_actions"]
 
@@ -50,6 +62,17 @@ def add_actions(actions):
         epilog="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
     )
     p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+    _add(
+        actions,
+        _check,
+        "check",
+        help="look for all that should not be in the database, and for files that are gone or changed",
+        description="Integrity, rows that refer to nothing, doubles, NULL and other types where none may be; "
+        "exposures, .coo, .mag and slope files that are gone, or younger than what was made from them; runs that were "
+        "killed. One line each.",
+        epilog="exit code: 0 all well, 1 something was found, 2 it cannot be read",
+    )
+    _add(actions, _status, "status", help="what the database is and holds, the last runs, its backups")
 
 
 def _path(text):
@@ -66,10 +89,16 @@ def _add(actions, run, name, **about):
 
 
 def _backup_path(database, settings, kind):
+    return backup_path(_backup_folder(database, settings), _name(database), kind)
+
+
+def _backup_folder(database, settings):
     """Beside an SQLite file; the backups of a server lie where its file would be, else in the outputs."""
-    if database.file:
-        return backup_path(database.file.parent, database.file.stem, kind)
-    return backup_path(settings.path_to_db or settings.path_to_outputs, database.url.database, kind)
+    return database.file.parent if database.file else settings.path_to_db or settings.path_to_outputs
+
+
+def _name(database):
+    return database.file.stem if database.file else database.url.database
 
 
 def _sync(args):
@@ -118,3 +147,43 @@ def _restore(args):
 def _print_rows(rows):
     for name, number in rows.items():
         print(f"{name:<24}{number:>12}")
+
+
+def _check(args):
+    with open_database(load_settings(args)) as database:
+        findings = check_database(database)
+        for line in findings:
+            print(line)
+        print(f"{database.place}: {len(findings) or 'no'} findings")
+    return 1 if findings else 0
+
+
+def _status(args):
+    settings = load_settings(args)
+    with open_database(settings) as database:
+        state = read_state(database)
+        with database.reading() as connection:
+            changes, kept = pending(connection, database.schema)
+        beside = backups_beside(_backup_folder(database, settings), _name(database))
+        print(f"{database.place}\n{state.engine}, {state.size / 1e6:.1f} MB")
+    print("fits its definitions" if not changes else f"does not fit its definitions ({changes[0]}): database sync")
+    if kept:
+        print(f"not defined any more: {', '.join(map(str, kept))}")
+    print()
+    _print_rows(state.rows)
+    print(f"\n{'cluster':<12}{'exposures':>12}{'pairs':>8}{'epochs':>8}{'failures':>10}   first and last")
+    for target, one in state.clusters.items():
+        n_epochs = len(set(epochs(one.exposures).tolist()))
+        days = f"{_day(one.exposures.min())} {_day(one.exposures.max())}" if n_epochs else ""
+        line = f"{target:<12}{len(one.exposures):>12}{one.pairs:>8}{n_epochs:>8}{one.failures:>10}   {days}"
+        print(line.rstrip())
+    print()
+    for run in state.runs or ({},):
+        print("run {id}: {STARTED} - {ENDED}, {OUTCOME}: {COMMAND}".format(**run) if run else "no run is recorded")
+    for path in beside:
+        print(f"backup: {path}")
+    return 0
+
+
+def _day(mjd):
+    return f"{Time(mjd, format='mjd').strftime('%Y-%m-%d')}"

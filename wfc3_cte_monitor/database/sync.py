@@ -195,6 +195,6 @@ def _obstacle(connection, schema, step):
 def _keys(connection, schema, table):
     """Columns that tell a row, of those that the table has now."""
     existing = {column["name"] for column in sa.inspect(connection).get_columns(table)}
-    natural = next(schema.natural_keys[kind] for (_, kind), c in schema.classes.items() if c.__table__.name == table)
+    natural = schema.natural_keys[schema.kind(table)]
     primary = [column.name for column in schema.metadata.tables[table].primary_key]
     return natural if {*natural} <= existing else primary
