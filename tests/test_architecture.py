@@ -28,6 +28,7 @@ MAY_KNOW = (
 )
 HOMES = {
     "sqlalchemy": {"tables", "database"},
+    "alembic": {"database"},
     "matplotlib": {"plots"},
     "argparse": {"commands"},
     "sep": {"photometry", "quality"},

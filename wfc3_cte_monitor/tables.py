@@ -2,7 +2,9 @@
 
 import re
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 
 from sqlalchemy import (
@@ -20,11 +22,11 @@ from sqlalchemy.orm import declarative_base
 
 from wfc3_cte_monitor.errors import ConfigurationError
 
-__all__ = ["ColumnDefinition", "Schema", "shipped_file", "read_definition", "expand"]
+__all__ = ["TEXT", "ColumnDefinition", "Schema", "shipped_file", "read_definition", "expand"]
 
 _TYPES = {"string": String, "float": Float, "integer": Integer, "date": Date}
 _MARKERS = {"primary", "key", "index", "required"}
-_TEXT = String().with_variant(String(collation="C"), "postgresql")
+TEXT = String().with_variant(String(collation="C"), "postgresql")
 """Sorted by bytes on every database, so that all give the same order."""
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _TEMPLATE = re.compile(r"{(aperture|bin)}")
@@ -42,6 +44,10 @@ class ColumnDefinition:
     """'table.COLUMN' of the same cluster, or of a table that all clusters share."""
     shared_index: str | None = None
     """Name of the index that it shares with other columns, in the order of their lines."""
+    was: str | None = None
+    """Its name of before: where a table still has that one, it is renamed."""
+    filled: str | None = None
+    """Value, as text, of the rows that were there before the column."""
 
 
 def shipped_file(name):
@@ -79,6 +85,7 @@ def read_definition(path):
     if not any("primary" in column.markers for column in columns):
         raise ConfigurationError(f"{path.name}: no column is marked primary")
     _check_unique(columns, path.name)
+    _check_renames(columns, path.name)
     return columns
 
 
@@ -89,13 +96,24 @@ def _check_unique(columns, where):
         raise ConfigurationError(f"{where}: defined twice: {', '.join(doubles)}")
 
 
+def _check_renames(columns, where):
+    """A name of before must be free, or nobody knows whose the values are; and stand for as many columns."""
+    names = {column.name.lower() for column in columns}
+    before = [column.was.lower() for column in columns if column.was]
+    for column in columns:
+        if column.was and ({column.was.lower()} & names or before.count(column.was.lower()) > 1):
+            raise ConfigurationError(f"{where}: {column.name} was {column.was}, but so is, or was, another column")
+        if column.was and _TEMPLATE.findall(column.was) != _TEMPLATE.findall(column.name):
+            raise ConfigurationError(
+                f"{where}: {column.name} was {column.was}: both or none need {{aperture}} or {{bin}}"
+            )
+
+
 def _parse_line(text, where):
     name, *rest = [part.strip() for part in re.split(r"[,]", text)] if "," in text else text.split()
     if not rest or rest[0].lower() not in _TYPES:
         raise ConfigurationError(f"{where}: expected 'NAME, Type' with a type of {', '.join(_TYPES)}: {text!r}")
-    if not _NAME.fullmatch(_TEMPLATE.sub("0", name, count=1)):
-        raise ConfigurationError(f"{where}: {name!r} is not a column name")
-    named = {"references": None, "index": None}
+    named = {"references": None, "index": None, "was": None, "filled": None}
     plain = set()
     for part in rest[1:]:
         words = part.split()
@@ -103,9 +121,23 @@ def _parse_line(text, where):
             named[words[0].lower()] = words[1]
         else:
             plain.add(part.lower())
+    for one in (name, named["was"]):
+        if one is not None and not _NAME.fullmatch(_TEMPLATE.sub("0", one, count=1)):
+            raise ConfigurationError(f"{where}: {one!r} is not a column name")
     if plain - _MARKERS:
         raise ConfigurationError(f"{where}: unknown marker: {', '.join(sorted(plain - _MARKERS))}")
-    return ColumnDefinition(name, _TYPES[rest[0].lower()], frozenset(plain), named["references"], named["index"])
+    type_ = _TYPES[rest[0].lower()]
+    if named["filled"] is not None and not _is_value(named["filled"], type_):
+        raise ConfigurationError(f"{where}: {named['filled']!r} is no {type_.__name__}")
+    return ColumnDefinition(name, type_, frozenset(plain), *named.values())
+
+
+def _is_value(text, type_):
+    try:
+        value = {Integer: int, Float: float, Date: date.fromisoformat, String: str}[type_](text)
+    except ValueError:
+        return False
+    return not isinstance(value, float) or isfinite(value)
 
 
 def expand(columns, aprads, bins):
@@ -124,7 +156,7 @@ def expand(columns, aprads, bins):
     """
     values = {"{aperture}": [f"{radius:g}".replace(".", "p") for radius in aprads], "{bin}": [b.label for b in bins]}
     return [
-        replace(column, name=column.name.replace(mark, value))
+        replace(column, name=column.name.replace(mark, value), was=column.was and column.was.replace(mark, value))
         for column in columns
         for mark in [next((m for m in values if m in column.name), "")]
         for value in values.get(mark, [""])
@@ -152,6 +184,7 @@ class Schema:
     common : dict
         The same of those that all clusters share.
     metadata : `sqlalchemy.MetaData`
+    targets : tuple of str
     classes : dict
         (target, base name of the table) -> ORM class; the target is None where all clusters share the table.
     """
@@ -163,6 +196,7 @@ class Schema:
             raise ConfigurationError(f"{folder}: no table definitions (*.txt)")
         self.common = _read_folder(folder / "common", aprads, bins)
         _check_definitions(self.definitions, self.common)
+        self.targets = tuple(targets)
         self.metadata = MetaData()
         base = declarative_base(metadata=self.metadata)
         tables = [(None, name, columns) for name, columns in self.common.items()]
@@ -172,6 +206,10 @@ class Schema:
     def table(self, target, name):
         """The `sqlalchemy.Table` of a cluster, such as ``schema.table('ngc104', 'phot')``, or of all (None, 'runs')."""
         return self.classes[target, name].__table__
+
+    def kind(self, name):
+        """The base name of a table of the schema, such as 'phot' of 'ngc104_phot'."""
+        return next(kind for (_, kind), class_ in self.classes.items() if class_.__tablename__ == name)
 
     @cached_property
     def natural_keys(self):
@@ -195,6 +233,7 @@ def _check_definitions(definitions, common):
         places = {f"{name}.{column.name}" for name, columns in known.items() for column in columns}
         for name, columns in own.items():
             _check_unique(columns, f"{name}.txt")
+            _check_renames(columns, f"{name}.txt")
             lost = [c for c in columns if c.references and c.references not in places]
             if lost:
                 raise ConfigurationError(
@@ -222,9 +261,11 @@ def _orm_class(base, target, name, columns, common):
 
 def _sql_column(target, column, common):
     primary = "primary" in column.markers
-    type_ = _TEXT if column.type is String else column.type
+    type_ = TEXT if column.type is String else column.type
     foreign = [_foreign_key(target, column.references, common)] if column.references else []
-    return Column(type_, *foreign, primary_key=primary, nullable=not (primary or "required" in column.markers))
+    nullable = not (primary or "required" in column.markers)
+    info = {"was": column.was, "filled": column.filled}
+    return Column(type_, *foreign, primary_key=primary, nullable=nullable, info=info)
 
 
 def _foreign_key(target, place, common):

@@ -10,9 +10,11 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from wfc3_cte_monitor.commands.subsets import chosen_subset
+from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import ConfigurationError, MonitorError
 from wfc3_cte_monitor.outputs import MOST_RECENT
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
+from wfc3_cte_monitor.tables import Schema
 
 __all__ = [
     "BAD_INPUT",
@@ -23,6 +25,7 @@ __all__ = [
     "add_jobs",
     "add_scheduler",
     "load_settings",
+    "open_database",
     "positive_int",
     "positive_number",
     "scheduler",
@@ -106,6 +109,12 @@ def load_settings(args):
     settings = read_settings(find_config(args.config))
     settings = settings.of_engine("iraf" if getattr(args, "irafphot", False) else "python")
     return settings.of_subset(chosen_subset(args, settings))
+
+
+def open_database(settings, url=None):
+    """The `database.Database` of a configuration, or of another URL or path with the same tables."""
+    schema = Schema(settings.target_list, settings.aprads, settings.bins)
+    return Database(settings.database_url if url is None else url, schema)
 
 
 def positive_int(text):

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands import care
+from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
 from wfc3_cte_monitor.commands.reset import add_reset
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.commands.unlock import add_unlock
-from wfc3_cte_monitor.database import Database, copy_database, left_behind
+from wfc3_cte_monitor.database import copy_database, left_behind
 from wfc3_cte_monitor.errors import CatalogError
-from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["add_parsers"]
 
@@ -26,6 +26,7 @@ def add_parsers(commands):
     add_subsets(create)
     create.set_defaults(run=_create)
     _add_copy(actions)
+    care.add_actions(actions)
     add_reset(actions)
     add_unlock(actions)
     _add_populate(commands)
@@ -52,13 +53,8 @@ def _add_copy(actions):
     p.set_defaults(run=_copy)
 
 
-def _open(settings, url=None):
-    schema = Schema(settings.target_list, settings.aprads, settings.bins)
-    return Database(settings.database_url if url is None else url, schema)
-
-
 def _create(args):
-    with _open(load_settings(args)) as database:
+    with open_database(load_settings(args)) as database:
         database.create()
         names = sorted(database.schema.metadata.tables)
         print(f"{database.place}: {len(names)} tables: {', '.join(names)}")
@@ -68,7 +64,7 @@ def _create(args):
 def _copy(args):
     settings = load_settings(args)
     url = args.url if "://" in args.url else Path(args.url).expanduser().resolve()
-    with _open(settings) as source, _open(settings, url) as destination:
+    with open_database(settings) as source, open_database(settings, url) as destination:
         copies = copy_database(source, destination)
         print(f"{source.place} -> {destination.place}\n\n{'table':<24}{'rows':>12}  {'checksum':<16}")
         for one in copies:
@@ -94,7 +90,7 @@ def _add_populate(commands):
 
 def _populate(args):
     settings = load_settings(args)
-    with _open(settings) as database:
+    with open_database(settings) as database:
         database.create()
         return max([_populate_one(target, settings, database) for target in settings.target_list])
 

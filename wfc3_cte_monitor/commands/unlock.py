@@ -1,11 +1,9 @@
 """``uvis_external_cte database unlock``: who has the database?"""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.pipeline.unlock import unlock
-from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["add_unlock"]
 
@@ -27,9 +25,7 @@ def add_unlock(actions):
 
 
 def _run(args):
-    settings = load_settings(args)
-    schema = Schema(settings.target_list, settings.aprads, settings.bins)
-    with Database(settings.database_url, schema) as database:
+    with open_database(load_settings(args)) as database:
         if database.file and not database.file.is_file():
             raise DatabaseError(f"database {database.place}: does not exist yet; a run makes it")
         found = unlock(database)

@@ -1,27 +1,46 @@
 """The database: one transaction per exposure or pair, bulk inserts, reads that return records and tables."""
 
+from wfc3_cte_monitor.database.backup import Backup, backup_path, backups_beside, make_backup, read_backup
+from wfc3_cte_monitor.database.checks import check_database
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
+from wfc3_cte_monitor.database.restore import Restored, restore_backup
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
 from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures, remember_failure, running_runs
 from wfc3_cte_monitor.database.sessions import end_session, server_sessions
+from wfc3_cte_monitor.database.state import ClusterState, State, read_state
+from wfc3_cte_monitor.database.sync import Sync, pending, sync_database
 
 __all__ = [
+    "Backup",
+    "ClusterState",
     "Database",
     "KILLED",
+    "Restored",
+    "State",
+    "Sync",
     "TableCopy",
+    "backup_path",
+    "backups_beside",
     "begin_run",
+    "check_database",
     "copy_database",
     "end_run",
     "end_session",
     "failures",
     "fileinfo_row",
     "left_behind",
+    "make_backup",
+    "pending",
+    "read_backup",
+    "read_state",
     "remember_failure",
     "replace_fileinfo",
     "replace_phot",
+    "restore_backup",
     "results_row",
     "running_runs",
     "server_sessions",
+    "sync_database",
 ]

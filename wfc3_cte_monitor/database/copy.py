@@ -11,7 +11,7 @@ from wfc3_cte_monitor.database.engine import advance_sequences, insert_rows
 from wfc3_cte_monitor.database.structure import create_missing, existing_columns
 from wfc3_cte_monitor.errors import DatabaseError
 
-__all__ = ["TableCopy", "copy_database", "left_behind"]
+__all__ = ["TableCopy", "copy_database", "copy_tables", "left_behind", "snapshot"]
 
 _CHUNK = 5000
 """Rows in memory at a time."""
@@ -48,15 +48,40 @@ def copy_database(source, destination):
     """
     _check_apart(source, destination)
     _check_source(source)
-    tables = source.schema.metadata.sorted_tables
+    metadata = source.schema.metadata
     with _nothing_left_on_failure(destination):
         destination.prepare()
-        with _snapshot(source) as origin, destination.transaction() as connection:
-            _check_empty(destination, connection, tables)
-            create_missing(connection, destination.schema.metadata)
-            copies = [_copy_table(table, origin, connection, source, destination) for table in tables]
-            advance_sequences(connection, tables)
-        return copies
+        with snapshot(source) as origin, destination.transaction() as connection:
+            _check_empty(destination, connection, metadata.sorted_tables)
+            return copy_tables(metadata, origin, connection, source, destination)
+
+
+def copy_tables(metadata, origin, connection, source, destination):
+    """Copy the rows of tables, which are created where they do not exist.
+
+    Parameters
+    ----------
+    metadata : `sqlalchemy.MetaData`
+    origin, connection : `sqlalchemy.Connection`
+        To read from and, in a transaction, to write to.
+    source, destination : `database.Database`
+        Theirs.
+
+    Returns
+    -------
+    copies : list of `TableCopy`
+        Read back, and equal to the source.
+
+    Raises
+    ------
+    DatabaseError
+        A value does not fit a column; what arrived is not what was sent.
+    """
+    tables = metadata.sorted_tables
+    create_missing(connection, metadata)
+    copies = [_copy_table(table, origin, connection, source, destination) for table in tables]
+    advance_sequences(connection, tables)
+    return copies
 
 
 def left_behind(source):
@@ -66,7 +91,7 @@ def left_behind(source):
         existing = existing_columns(source.engine, metadata)
         others = {*sa.inspect(source.engine).get_table_names()} - existing.keys()
     others = {name for name in others if name.rpartition("_")[2] in kinds}  # A server may hold more than the monitor.
-    columns = {f"{t}.{c}" for t, names in existing.items() for c in names - {*metadata.tables[t].columns.keys()}}
+    columns = {f"{t}.{c}" for t, names in existing.items() for c in names.keys() - metadata.tables[t].columns.keys()}
     return sorted(others | columns)
 
 
@@ -122,7 +147,7 @@ def _nothing_left_on_failure(destination):
 
 
 @contextmanager
-def _snapshot(source):
+def snapshot(source):
     """A connection that sees one state of the source, whoever writes meanwhile."""
     options = {} if source.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with source.errors_named(), source.engine.connect().execution_options(**options) as connection:

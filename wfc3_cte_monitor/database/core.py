@@ -95,6 +95,11 @@ class Database:
         named = self.url.database if self.engine.dialect.name == "sqlite" else None
         return Path(named) if named and named != ":memory:" else None
 
+    def check_exists(self):
+        """Check that there is an SQLite file: to look for one must not make it."""
+        if self.file and not self.file.is_file():
+            raise DatabaseError(f"database {self.place}: does not exist; make it: uvis_external_cte database create")
+
     def check(self, tables=None):
         """Check that tables, by default all, are there and have the columns defined.
 
@@ -106,13 +111,12 @@ class Database:
         with self.errors_named():
             existing = structure.existing_columns(self.engine, self.schema.metadata)
         for table in existing if tables is None else tables:
-            columns = self.schema.metadata.tables[table].columns.keys()
-            missing = [name for name in columns if name not in existing[table]]
-            if missing:
+            problem = structure.misfit(self.schema.metadata.tables[table], existing[table])
+            if problem:
                 raise DatabaseError(
-                    f"database {self.place}: {table} lacks {', '.join(missing[:5])}, which table_definitions or "
-                    "the apertures and flux bins of the configuration ask for; name another database in the "
-                    "configuration, or move this one away, and run with --pr all"
+                    f"database {self.place}: {table} {problem}: table_definitions, or the apertures and flux bins of "
+                    "the configuration, say otherwise; 'uvis_external_cte database sync', with the same --config and "
+                    "options, changes the tables and keeps their data"
                 )
 
     # ---- Transactions ------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 import datetime
 import os
 import socket
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote as quote_path
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,6 +17,8 @@ __all__ = [
     "open_engine",
     "parse_url",
     "without_password",
+    "restructuring",
+    "read_only_url",
     "dialect_insert",
     "insert_rows",
     "advance_sequences",
@@ -60,6 +64,11 @@ def parse_url(url):
     return url.set(drivername=f"{name}+{_DRIVERS[name][0]}" if name == "postgresql" else name)
 
 
+def read_only_url(path):
+    """The `sqlalchemy.URL` of an SQLite file that nothing shall happen to, not even that it is created."""
+    return sa.URL.create("sqlite", database=f"file:{quote_path(str(path))}", query={"mode": "ro", "uri": "true"})
+
+
 def open_engine(url):
     """The `sqlalchemy.Engine` of a `sqlalchemy.URL`; nothing is connected yet.
 
@@ -96,7 +105,8 @@ def _prepare_sqlite(engine):
     @sa.event.listens_for(engine, "connect")
     def on_connect(connection, record):
         connection.isolation_level = None
-        for pragma in ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL"):
+        pragmas = ("foreign_keys = ON", "journal_mode = WAL", "synchronous = NORMAL")
+        for pragma in pragmas if engine.url.query.get("mode") != "ro" else ():
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
 
@@ -117,6 +127,26 @@ def _prepare_postgresql(engine):
 
 def _writes(connection):
     return connection.get_execution_options().get("writes", False)
+
+
+@contextmanager
+def restructuring(engine):
+    """A connection and its transaction, of the one writer, in which tables can be taken apart and put together.
+
+    SQLite would remove the rows that refer to a table when it goes, and touch what its name stands in when a new one
+    takes it over; that it shall not cannot be said within a transaction.
+    """
+    plain = {"foreign_keys": ("OFF", "ON"), "legacy_alter_table": ("ON", "OFF")} if engine.name == "sqlite" else {}
+    with engine.connect().execution_options(writes=True) as connection:
+        driver = connection.connection.driver_connection
+        for name, (during, _) in plain.items():
+            driver.execute(f"PRAGMA {name} = {during}")
+        try:
+            with connection.begin():
+                yield connection
+        finally:
+            for name, (_, after) in plain.items():
+                driver.execute(f"PRAGMA {name} = {after}")
 
 
 # ---- Writing in bulk -------------------------------------------------------------------------------------------------

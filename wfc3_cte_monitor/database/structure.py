@@ -2,7 +2,21 @@
 
 import sqlalchemy as sa
 
-__all__ = ["missing_names", "create_missing", "long_names", "existing_columns"]
+from wfc3_cte_monitor.tables import TEXT
+
+__all__ = [
+    "missing_names",
+    "create_missing",
+    "long_names",
+    "existing_columns",
+    "misfit",
+    "reflected",
+    "kind_of",
+    "own_tables",
+    "undefined_tables",
+]
+
+_KINDS = {sa.Integer: sa.Integer(), sa.Float: sa.Float(), sa.Date: sa.Date(), sa.String: TEXT}
 
 
 def missing_names(engine, metadata):
@@ -30,10 +44,75 @@ def long_names(metadata, limit):
 
 
 def existing_columns(engine, metadata):
-    """Name of a table of the schema -> names of the columns that it has; none where there is no such table."""
+    """Name of a table of the schema -> name of a column that it has -> what an inspector says of it.
+
+    Empty where there is no such table.
+    """
     inspector = sa.inspect(engine)
     existing = {*inspector.get_table_names()}
     return {
-        table: {column["name"] for column in inspector.get_columns(table)} if table in existing else set()
+        table: {column["name"]: column for column in inspector.get_columns(table)} if table in existing else {}
         for table in metadata.tables
     }
+
+
+def misfit(table, existing):
+    """Why the monitor cannot read or write a table, one line, or None.
+
+    Parameters
+    ----------
+    table : `sqlalchemy.Table`
+        As it is defined.
+    existing : dict
+        Of `existing_columns`.
+    """
+    missing = [name for name in table.columns.keys() if name not in existing]  # noqa: SIM118
+    if missing:
+        return f"lacks {', '.join(missing[:5])}{' and more' if len(missing) > 5 else ''}"
+    for name, column in existing.items():
+        defined = table.columns.get(name)
+        if defined is None and not column["nullable"]:
+            return f"has a column {name}, which is not defined any more and never NULL"
+        if defined is not None and kind_of(defined.type) is not kind_of(column["type"]):
+            return f"has {name} as {kind_of(column['type']).__name__}, and not as {kind_of(defined.type).__name__}"
+        if defined is not None and defined.nullable and not column["nullable"]:
+            return f"does not let {name} be NULL"
+    return None
+
+
+def reflected(connection, names):
+    """The `sqlalchemy.MetaData` of tables as a database has them, in words that every engine knows."""
+    metadata = sa.MetaData()
+    metadata.reflect(connection, only=sorted(names))
+    for table in metadata.tables.values():
+        for column in table.columns:
+            column.type = _KINDS.get(kind_of(column.type), column.type)
+            column.server_default = None  # of ids, which each engine makes in its own way
+        table.dialect_options["sqlite"]["with_rowid"] = len(table.primary_key) < 2
+    return metadata
+
+
+def kind_of(type_):
+    """The type of the definitions, a class, that a database's own type is one of; its own where there is none."""
+    return next((kind for kind in _KINDS if isinstance(type_, kind)), type(type_))
+
+
+def own_tables(names, schema):
+    """Of the tables of a database those that are the monitor's; a server, or a file, may hold others.
+
+    They are those of the schema, those of other clusters, and those of its clusters that are not defined any more.
+    """
+    return (
+        {*names} & schema.metadata.tables.keys() | _of_other_clusters(names, schema) | undefined_tables(names, schema)
+    )
+
+
+def undefined_tables(names, schema):
+    """Tables of the clusters of a schema whose definition is no more."""
+    own = {name for name in names if name.startswith(tuple(f"{target}_" for target in schema.targets))}
+    return own - schema.metadata.tables.keys() - _of_other_clusters(names, schema)
+
+
+def _of_other_clusters(names, schema):
+    kinds = tuple(f"_{kind}" for kind in schema.definitions)
+    return {name for name in names if name.endswith(kinds)} - schema.metadata.tables.keys()
