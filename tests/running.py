@@ -81,7 +81,7 @@ def dump(folder, without=("INGEST_DATE", "FINGERPRINT", "RUN_ID")):
     """Table -> rows as dictionaries, in order of the primary key, of the database in a folder.
 
     Without the day and the runs, and without the fingerprint, which knows the folder."""
-    (path,) = folder.glob("*.db")
+    (path,) = (path for path in folder.glob("*.db") if "." not in path.stem)  # without backups
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]

@@ -87,6 +87,7 @@ def test_one_table_comes_back_and_the_others_stay(site, table, statement):
     assert rows(site) != before
     outcome = reset(site, table)
     assert outcome.code == 0, outcome.lines
+    assert len([*(site / "database").glob("*.before_reset_*.db")]) == 1
     assert_same(rows(site), before)
 
 

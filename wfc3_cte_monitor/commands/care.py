@@ -19,7 +19,7 @@ from wfc3_cte_monitor.database import (
 )
 from wfc3_cte_monitor.pairing import epochs
 
-__all__ = ["add_actions"]
+__all__ = ["add_actions", "backup_place"]
 
 
 def add_actions(actions):
@@ -88,7 +88,8 @@ def _add(actions, run, name, **about):
     return p
 
 
-def _backup_path(database, settings, kind):
+def backup_place(database, settings, kind):
+    """Where a backup goes that is made for a reason, such as 'before_sync'."""
     return backup_path(_backup_folder(database, settings), _name(database), kind)
 
 
@@ -104,7 +105,7 @@ def _name(database):
 def _sync(args):
     settings = load_settings(args)
     with open_database(settings) as database:
-        path = _backup_path(database, settings, "before_sync")
+        path = backup_place(database, settings, "before_sync")
         done = sync_database(database, path, allow_drop=args.allow_drop, dry_run=args.dry_run)
         if args.dry_run:
             print("".join(f"{statement};\n" for statement in done.statements), end="")
@@ -123,7 +124,7 @@ def _backup(args):
     settings = load_settings(args)
     with open_database(settings) as database:
         database.check_exists()
-        backup = make_backup(database, args.file or _backup_path(database, settings, "backup"), force=args.force)
+        backup = make_backup(database, args.file or backup_place(database, settings, "backup"), force=args.force)
     _print_rows(backup.rows)
     print(f"{database.place} -> {backup.path}, verified")
     return 0
@@ -132,7 +133,7 @@ def _backup(args):
 def _restore(args):
     settings = load_settings(args)
     with open_database(settings) as database:
-        restored = restore_backup(database, args.file, _backup_path(database, settings, "before_restore"))
+        restored = restore_backup(database, args.file, backup_place(database, settings, "before_restore"))
         _print_rows(restored.rows)
         if restored.kept:
             print(f"what was there before: {restored.kept}")

@@ -4,18 +4,24 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.time import Time
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.pipeline.quantities import (
+    electrons_of_flux,
+    electrons_of_mag,
+    plain,
+    seconds_of,
+    transfers_of,
+    wants_long,
+)
 from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, CorrectionFlag
 from wfc3_cte_monitor.surface import common_range, correct, shares_of
-from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX, rows_to_amplifier
+from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX
 
 __all__ = [
     "correct_photometry",
     "all_coefficients",
-    "chips_of",
     "coefficients_for",
     "find_coefficients",
     "newest_of_each_set",
@@ -32,10 +38,6 @@ _DATE_MARGIN = 30.0
 """Observations as close as this to an epoch are of it [days]."""
 _IN_SPACE = 54965.0, 1e5
 """Dates of WFC3: from its installation, 2009 May 14, to what is a Julian date or a slip of the pen [MJD]."""
-_ELECTRONS = {"e", "e-", "electron", "electrons"}
-_PER = {"": u.electron} | dict.fromkeys(("s", "sec", "second"), u.electron / u.s)
-_PER |= dict.fromkeys(("px", "pix", "pixel"), u.electron / u.pix)
-"""What files call the units, in lower case."""
 
 
 def correct_photometry(
@@ -123,11 +125,11 @@ def correct_photometry(
     """
     _one_of(flux=flux, mag=mag)
     _one_of(exptime=exptime, length=length)
-    seconds = None if exptime is None else _seconds(exptime)
-    electrons = _fluxes(flux, seconds) if mag is None else _electrons(_magnitudes(mag), zeropoint, seconds)
-    sky = _plain("background", background, u.electron / u.pix, u.electron)
-    stars = (electrons, _transfers(y, chip, n_transfers), _plain("mjd", mjd, u.day), sky)
-    is_long = np.asarray(_is_long(length) if seconds is None else seconds > SHORT_EXPTIME_MAX)
+    seconds = None if exptime is None else seconds_of(exptime)
+    electrons = electrons_of_flux(flux, seconds) if mag is None else electrons_of_mag(mag, zeropoint, seconds)
+    sky = plain("background", background, u.electron / u.pix, u.electron)
+    stars = (electrons, transfers_of(y, chip, n_transfers), plain("mjd", mjd, u.day), sky)
+    is_long = np.asarray(wants_long(length) if seconds is None else seconds > SHORT_EXPTIME_MAX)
     known = True if seconds is None else np.isfinite(seconds)
     *stars, is_long, known, saturated = np.broadcast_arrays(*stars, is_long, known, saturated)
     sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl, subset)
@@ -214,112 +216,6 @@ def _one_of(**arguments):
     given = [name for name, value in arguments.items() if value is not None]
     if len(given) != 1:
         raise TypeError(f"one of {' and '.join(arguments)} is needed, not {' and '.join(given) or 'none'}")
-
-
-def _plain(what, values, *units):
-    """Floats in the first of the units, any of which the values may have; None, inf and what is masked becomes NaN."""
-    if isinstance(values, Time):
-        return np.asarray(values.mjd, dtype=float)
-    unit = _unit_of(values)
-    plain = np.ma.filled(np.ma.asarray(np.nan if values is None else _bare(values), dtype=float), np.nan)
-    if unit is not None and unit != units[0]:
-        fitting = next((one for one in units if unit.is_equivalent(one)), None)
-        if fitting is None:
-            raise u.UnitConversionError(f"{what}: is in {unit}, and must be in {units[0]}")
-        plain = plain * unit.to(fitting)
-    return np.where(np.isfinite(plain), plain, np.nan)
-
-
-def _unit_of(values):
-    """The unit of a Quantity, or of a column of a table; None where there is none, or none that tells anything."""
-    unit = getattr(values, "unit", None)
-    if unit is None or unit == u.dimensionless_unscaled:
-        return None
-    name, _, per = str(unit).replace(" ", "").lower().partition("/")
-    if name in _ELECTRONS and per in _PER:
-        return _PER[per]
-    return u.pix if name in ("px", "pixel", "pixels") and not per else unit
-
-
-def _bare(values):
-    """A Quantity or column without its unit."""
-    return values.value if isinstance(values, u.Quantity) else np.ma.asarray(values)
-
-
-def _fluxes(flux, seconds):
-    """In electrons; what is electrons per second is of the whole exposure."""
-    unit = _unit_of(flux)
-    if unit is None or not unit.is_equivalent(u.electron / u.s):
-        return _plain("flux", flux, u.electron)
-    if seconds is None:
-        raise TypeError("flux: is in electrons per second, which needs exptime")
-    return _plain("flux", flux, u.electron / u.s) * seconds
-
-
-def _seconds(exptime):
-    """What is no exposure time is NaN."""
-    seconds = _plain("exptime", exptime, u.s)
-    return np.where(seconds > 0, seconds, np.nan)
-
-
-def _is_long(length):
-    if length not in ("s", "l"):
-        raise ValueError(f"length: must be 's' or 'l', not {length!r}")
-    return length == "l"
-
-
-def _magnitudes(mag):
-    """Magnitudes in whatever system the zero point is of."""
-    unit = _unit_of(mag)
-    if unit is None or isinstance(unit, u.MagUnit):
-        return _plain("mag", _bare(mag))
-    return _plain("mag", mag, u.mag)
-
-
-def _electrons(mag, zeropoint, seconds):
-    if zeropoint is None or seconds is None:
-        raise TypeError("magnitudes need zeropoint, of 1 e-/s, and exptime")
-    with np.errstate(over="ignore"):  # An impossible magnitude is an impossible flux, which is flagged.
-        return seconds * 10 ** (-0.4 * (mag - _magnitudes(zeropoint)))
-
-
-def _transfers(y, chip, n_transfers):
-    given = [name for name, value in {"y": y, "chip": chip, "n_transfers": n_transfers}.items() if value is not None]
-    if given == ["n_transfers"]:
-        return _plain("n_transfers", n_transfers, u.pix)
-    if given != ["y", "chip"]:
-        raise TypeError(f"y and chip, or n_transfers, are needed, not {' and '.join(given) or 'none'}")
-    chip = _chips(chip)
-    return np.where(np.isin(chip, (1, 2)), rows_to_amplifier(_plain("y", y, u.pix), chip), -1.0)
-
-
-def _chips(chip):
-    """As numbers; a chip that is masked is none."""
-    chip = np.ma.asarray(_bare(chip)).filled()
-    return chips_of(chip) if chip.dtype.kind in "US" else chip
-
-
-def chips_of(names, nothing=()):
-    """Chips as headers and papers call them, as numbers.
-
-    Parameters
-    ----------
-    names : ndarray of str
-        '1', '2', 'UVIS1', 'UVIS2', in whatever case.
-    nothing : sequence of str, optional
-        Words, in upper case, that stand for no chip, 0.
-
-    Raises
-    ------
-    ValueError
-        One is none of these.
-    """
-    known = {"1": 1, "2": 2, "UVIS1": 1, "UVIS2": 2} | dict.fromkeys(nothing, 0)
-    words, place = np.unique(names, return_inverse=True)
-    wrong = [word for word in words.tolist() if word.strip().upper().removesuffix(".0") not in known]
-    if wrong:
-        raise ValueError(f"chip: must be 1 or 2, not {wrong[0]!r}")
-    return np.array([known[word.strip().upper().removesuffix(".0")] for word in words.tolist()])[place]
 
 
 def coefficients_for(known, target="ngc104", filter="F502N", ctecorr=False, aperture=3, flashlvl=None, subset=""):

@@ -6,7 +6,8 @@ from astropy import units as u
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.errors import CatalogError, UnusableExposureError
 from wfc3_cte_monitor.exposures import read_facts
-from wfc3_cte_monitor.pipeline.correct import chips_of, coefficients_for, correct_photometry, of_length
+from wfc3_cte_monitor.pipeline.correct import coefficients_for, correct_photometry, of_length
+from wfc3_cte_monitor.pipeline.quantities import chips_of
 from wfc3_cte_monitor.uvis import MJD_ZERO, exposure_length
 
 __all__ = ["COLUMNS", "columns_of", "correct_list", "exposure_facts"]
