@@ -18,8 +18,8 @@ __all__ = ["Host", "host_in"]
 class Host:
     """A process that calls drizzlepac, in a scratch folder that is its working directory.
 
-    It lives as long as its owner and serves one call after another, so that drizzlepac's seconds of import are paid
-    once. What a call leaves in the folder stays there until `clear` or `move`.
+    It lives as long as its owner and serves one call after another, so that drizzlepac's two seconds of import are
+    paid once. What a call leaves in the folder stays there until `clear`.
 
     Parameters
     ----------
@@ -28,13 +28,8 @@ class Host:
     """
 
     def __init__(self, parent):
-        self.folder = _scratch_folder(parent)
+        self.folder = Path(tempfile.mkdtemp(prefix="drizzlepac_", dir=parent))
         self._process = None
-
-    def move(self, parent):
-        """Leave the scratch folder, which is removed, for a new one in another folder."""
-        left, self.folder = self.folder, _scratch_folder(parent)
-        shutil.rmtree(left, ignore_errors=True)
 
     def clear(self):
         """Empty the scratch folder, for the next call's files."""
@@ -58,8 +53,7 @@ class Host:
         """
         process = self._running()
         try:
-            request = {"folder": str(self.folder.absolute()), "task": task, "arguments": arguments}
-            process.stdin.write(json.dumps(request) + "\n")
+            process.stdin.write(json.dumps({"task": task, "arguments": arguments}) + "\n")
             process.stdin.flush()
             answer = process.stdout.readline()
         except BrokenPipeError:
@@ -117,21 +111,16 @@ def _python_path():
     return os.pathsep.join([str(Path(__file__).resolve().parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def _scratch_folder(parent):
-    return Path(tempfile.mkdtemp(prefix="drizzlepac_", dir=parent))
-
-
 @cache
-def _kept():
-    return []
+def _hosts():
+    return {}
 
 
 def host_in(parent):
-    """The `Host` of this process, below a folder: it serves task after task and step after step, and ends with us."""
-    kept = _kept()
-    if not kept:
-        kept.append(Host(parent))
-    (host,) = kept
-    if host.folder.parent != parent:
-        host.move(parent)
-    return host
+    """The `Host` of this process below a folder: a worker keeps it from task to task, and it ends with the worker."""
+    hosts = _hosts()
+    for other in set(hosts) - {parent}:
+        hosts.pop(other).close()
+    if parent not in hosts:
+        hosts[parent] = Host(parent)
+    return hosts[parent]

@@ -44,7 +44,6 @@ def _serve():
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
         request = json.loads(line)
-        os.chdir(request["folder"])
         # Libraries in C print to the descriptors, not to sys.stdout.
         with Path("drizzlepac.log").open("a", encoding="utf-8") as log:
             os.dup2(log.fileno(), 1)

@@ -133,11 +133,10 @@ def build_master_catalog(
         folder = Path(scratch) / "aligned"
         folder.mkdir()
         used, failures = _align_all(exposures, reference or (old if len(old) else None), folder, settings, jobs)
-        host = alignment.host_in(Path(scratch))
-        host.clear()
-        columns, header, mosaic = _search(used, folder, host, settings, n_sigma)
-        mosaic_path = settings.path_to_master_cat.parent / f"{target}_{filter_name}_drc_sci.fits"
-        outputs.replace_file(mosaic_path, lambda new: shutil.copyfile(mosaic, new))
+        with alignment.Host(Path(scratch)) as host:
+            columns, header, mosaic = _search(used, folder, host, settings, n_sigma)
+            mosaic_path = settings.path_to_master_cat.parent / f"{target}_{filter_name}_drc_sci.fits"
+            outputs.replace_file(mosaic_path, lambda new: shutil.copyfile(mosaic, new))
     identities = catalogs.keep_ids(columns["ra"], columns["dec"], old)
     catalog = _merged(target, columns, identities, old, WCS(header))
     outputs.replace_file(path, partial(catalogs.write_catalog, catalog))
