@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+CARE = (ROOT / "docs" / "database.md").read_text()
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
 TOOLS = "database|retrieve|correct |simulate|photom_tests|validate|plot_|print_|compare_|cte180"
 SHOWN = rf"(?:run_)?uvis_external_cte (?:-|[a-z0-9]+_|{TOOLS})[^`\n|]*"
@@ -29,7 +31,7 @@ def commands(text):
 
 
 @pytest.mark.parametrize(
-    "line", commands(README + run_uvis_external_cte.parser().epilog + retrieve.EXAMPLES + correct.EXAMPLES)
+    "line", commands(README + CARE + run_uvis_external_cte.parser().epilog + retrieve.EXAMPLES + correct.EXAMPLES)
 )
 def test_every_command_shown_is_understood(line):
     program, *arguments = shlex.split(line)
@@ -91,6 +93,49 @@ def test_a_new_epoch_works_line_by_line_from_an_empty_data_folder(tmp_path):
     assert "Traceback" not in said
     assert not list((folder / "data" / "newdata").glob("*.fits"))
     assert list((folder / "outputs" / "finalresults" / "pf0" / "most_recent" / "cte_vs_logflux").glob("*_coeffs.txt"))
+
+
+@pytest.mark.slow
+def test_the_care_of_the_database_works_line_by_line(tmp_path):
+    """docs/database.md, guide chapter 4: on a copy of the code, whose definitions may be edited."""
+    code, bin_, work = (tmp_path / name for name in ("code", "bin", "work"))
+    for name in ("wfc3_cte_monitor", "table_definitions"):
+        shutil.copytree(ROOT / name, code / name)
+    shutil.copy(ROOT / "config.example.py", code)
+    bin_.mkdir()
+    for name in PARSERS:
+        (bin_ / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m wfc3_cte_monitor.commands.{name} "$@"\n')
+        (bin_ / name).chmod(0o755)
+    (bin_ / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (bin_ / "sqlite3").write_text(f"#!{sys.executable}\n{SQLITE3}")
+    for name in ("python", "sqlite3"):
+        (bin_ / name).chmod(0o755)
+    shell = {**os.environ, "PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(code)}
+    shell.pop(CONFIG_VARIABLE, None)
+
+    def run(script, folder):
+        done = subprocess.run(["sh", "-ec", script], cwd=folder, env=shell, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and "Traceback" not in done.stderr, script + done.stdout + done.stderr
+        return done.stdout
+
+    run("uvis_external_cte simulate work --epochs 1 --targets ngc104 --lengths l --flashlvl 0 --columns 64", tmp_path)
+    run("uvis_external_cte database create; run_uvis_external_cte --pr all --pl none", work)
+    text = (ROOT / "docs" / "database.md").read_text().replace("/tmp/elsewhere.db", str(tmp_path / "elsewhere.db"))
+    sync, definitions, *blocks = re.findall(r"```\n(.*?)```", text, re.S)
+    said = [run(f"set -e\n{definitions}{block}", work) for block in (sync, *blocks)]
+    assert "SUN_ALT" in said[1] and re.search(r"_fl[tc].fits\|-?\d+\.\d+", said[1])
+    assert "nothing was changed" in said[0] and "no findings" in said[-1]
+    assert re.search(r"ngc104_phot: new column FLUX_4\n", said[5]) and "ngc6397_phot: new table" in said[5]
+    assert len(list((work / "database").glob("*.before_sync_*.db"))) >= 5
+
+
+SQLITE3 = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+for row in connection.execute(sys.argv[2]):
+    print(*row, sep="|")
+connection.commit()
+"""
 
 
 def test_files_that_the_readme_links_exist():

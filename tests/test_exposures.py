@@ -1,7 +1,9 @@
 """Which exposures count, and what is read of those that do: section 2 of METHOD, rule by rule, on real headers."""
 
 import logging
+import shutil
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -10,8 +12,17 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from stsci.skypac.pamutils import pam_from_file
 
+from wfc3_cte_monitor.database import fileinfo_row
 from wfc3_cte_monitor.errors import UnusableExposureError
-from wfc3_cte_monitor.exposures import area_from_wcs, find_files, footprint, pixel_area, read_chip, read_exposure
+from wfc3_cte_monitor.exposures import (
+    area_from_wcs,
+    find_files,
+    footprint,
+    headers,
+    pixel_area,
+    read_chip,
+    read_exposure,
+)
 from wfc3_cte_monitor.records import Exposure, Rejection
 from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.simulate import IDEAL, PlannedExposure, make_cluster, simulate_exposure
@@ -82,6 +93,53 @@ def test_nominal_exposure_is_read(write, legal):
     assert exposure.pa_v3 == fits.getval(path, "PA_V3")
     assert exposure.keywords["MEANFLSH"] == 12.0
     assert exposure.keywords["CHINJECT"] == "NONE"
+
+
+@pytest.fixture
+def more_columns(tmp_path, monkeypatch):
+    """Definitions in which fileinfo has further columns."""
+    folder = shutil.copytree(shipped_file("table_definitions"), tmp_path / "definitions")
+    with (folder / "fileinfo.txt").open("a") as file:
+        file.write("\nSOMETEXT, String\nSOMENUM, Float\nSOMEINT, Integer\nSOMEDAY, Date\nINSCI, Float\nNOWHERE, Float")
+    monkeypatch.setattr(headers, "shipped_file", lambda name: folder)
+    headers._columns.cache_clear()
+    yield
+    headers._columns.cache_clear()
+
+
+def test_a_column_with_the_name_of_a_keyword_gets_its_value(write, legal, more_columns):
+    known = {"SOMETEXT": " a b ", "SOMENUM": 2, "SOMEINT": 3.0, "SOMEDAY": "2026-03-01T12:00:00"}
+    path = write(known, {"INSCI": 1.5, "SOMENUM": 7.0})
+    keywords = read_exposure(path, legal).keywords
+    expected = {"SOMETEXT": "a b", "SOMENUM": 2.0, "SOMEINT": 3, "SOMEDAY": date(2026, 3, 1), "INSCI": 1.5}
+    assert {name: keywords[name] for name in expected} == expected
+    assert keywords["NOWHERE"] is None
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "words"),
+    [
+        ("SOMENUM", "cold", "SOMENUM = 'cold' is not a number"),
+        ("SOMEINT", 1.5, "SOMEINT = 1.5 is not a whole number"),
+        ("SOMEDAY", "Monday", "SOMEDAY = Monday is not a date"),
+    ],
+)
+def test_a_keyword_that_does_not_fit_its_column_is_named(write, legal, more_columns, keyword, value, words):
+    with pytest.raises(UnusableExposureError, match=words):
+        read_exposure(write({keyword: value}), legal)
+
+
+def test_what_is_known_otherwise_is_not_taken_from_a_keyword(write, legal):
+    exposure = read_exposure(write({"IMAGENAM": "x", "VISIT": "zz", "CHIP": 7}), legal)
+    row = fileinfo_row(exposure, {"CHIP": 2})
+    assert (row["VISIT"], row["CHIP"], row["IMAGENAME"]) == ("0a", 2, exposure.imagename)
+
+
+def test_a_new_column_does_not_ask_for_new_photometry(write, legal, more_columns):
+    """The text of an exposure goes into its fingerprint."""
+    path = write({"SOMENUM": 2.0})
+    exposure = read_exposure(path, legal)
+    assert exposure.keywords["SOMENUM"] == 2.0 and "SOMENUM" not in repr(exposure)
 
 
 def test_flc_is_told_by_its_name(write, legal):

@@ -1,6 +1,7 @@
 """The tables of a database follow their definitions, on both engines: with all data, all of it or nothing."""
 
 import contextlib
+import random
 import re
 import shutil
 import signal
@@ -193,6 +194,72 @@ def test_what_a_change_does_to_the_values(filled, definitions, tmp_path):
         (2, 3, "300", -1.5, None, "1e-300", "700"),
         (2, 4, "300", -1.5, None, "700", "700"),
     ]
+
+
+class Random:
+    """Definitions of one table by chance, and rows for it that fit every type but Date."""
+
+    def __init__(self, seed, folder):
+        self.rng, self.folder = random.Random(seed), folder
+        folder.mkdir()
+        (folder / "people.txt").write_text("id, Integer, primary\n")
+        self.columns = {}
+
+    def change(self):
+        """Drop, rename, retype and add columns; returns new name -> old name, and the schema."""
+        before = {}
+        for name in [*self.columns]:
+            match self.rng.randrange(5):
+                case 0:
+                    del self.columns[name]
+                case 1:
+                    self.columns[f"N{self.rng.randrange(10**6)}"] = self.columns.pop(name)
+                    before[[*self.columns][-1]] = name
+                case 2:
+                    self.columns[name] = self.line()
+        for number in range(self.rng.randrange(4)):
+            self.columns[f"C{self.rng.randrange(10**6)}_{number}"] = self.line()
+        lines = ["id, Integer, primary"] + [
+            f"{name}, {line}{f', was {before[name]}' if name in before else ''}" for name, line in self.columns.items()
+        ]
+        (self.folder / "things.txt").write_text("\n".join(lines))
+        return before, Schema(("x",), (), (), self.folder)
+
+    def line(self):
+        markers = self.rng.sample(
+            ["key", "required", "index", "index some", "references people.id"], self.rng.randrange(3)
+        )
+        type_ = "Integer" if "references people.id" in markers else self.rng.choice(["Integer", "Float", "String"])
+        markers = [m for m in markers if m != "index" or "index some" not in markers]
+        return ", ".join([type_, *markers, f"filled {self.rng.randrange(1, 9)}"])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_tables_by_chance_become_others_with_their_rows(seed, tmp_path):
+    made = Random(seed, tmp_path / "definitions")
+    made.columns = {f"A{n}": made.line() for n in range(5)}
+    _, schema = made.change()
+    path = tmp_path / "x.db"
+    with Database(path, schema) as database:
+        database.create()
+        with database.transaction() as connection:
+            connection.execute(schema.table("x", "people").insert(), [{"id": n} for n in range(1, 10)])
+            table = schema.table("x", "things")
+            row = {c.name: n for n, c in enumerate(table.columns, start=1)}
+            connection.execute(
+                table.insert(), {n: str(v) if isinstance(table.c[n].type, sa.String) else v for n, v in row.items()}
+            )
+    for _ in range(4):
+        (was,) = rows(path, "x_things", "id", *(n for n in made.columns))
+        before, schema = made.change()
+        synced(path, schema, tmp_path, allow_drop=True)
+        assert structure(path, schema) == as_made_anew(path, schema, tmp_path, None)
+        (row,) = rows(path, "x_things", "id", *made.columns)
+        for name, line in made.columns.items():
+            known = before.get(name, name)
+            expected = was[known] if known in was else line.rpartition(" ")[2]
+            assert row[name] == converted(expected, line.split(",")[0])
+        (tmp_path / "new.db").unlink()
 
 
 # ---- More tables, clusters, apertures, bins --------------------------------------------------------------------------

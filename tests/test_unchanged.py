@@ -156,7 +156,6 @@ def area_map_appears(exposure, settings):
         lambda exposure, settings: touch(exposure.path),
         mask_appears,
         area_map_appears,
-        lambda exposure, settings: (replace(exposure, keywords={"MEANDARK": 2.0}), settings),
         lambda exposure, settings: (exposure, replace(settings, bad_dq_bits=4)),
         lambda exposure, settings: (exposure, replace(settings, sky_annulus=(10, 20))),
         lambda exposure, settings: (exposure, settings, "another catalogue"),

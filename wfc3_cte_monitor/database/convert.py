@@ -9,7 +9,7 @@ from alembic.ddl.sqlite import SQLiteImpl
 
 from wfc3_cte_monitor.database.structure import kind_of
 
-__all__ = ["converted", "register", "postgresql_expression"]
+__all__ = ["converted", "fits_surely", "register", "postgresql_expression"]
 
 _LARGEST = 2**31 - 1
 """Whole number that PostgreSQL has room for."""
@@ -83,8 +83,52 @@ class _ExactSQLite(SQLiteImpl):
     __dialect__ = "sqlite"
 
     def cast_for_batch_migrate(self, existing, existing_transfer, new_type):
-        name = kind_of(new_type).__name__
-        existing_transfer["expr"] = sa.func.converted(existing_transfer["expr"], sa.literal_column(f"'{name}'"))
+        name, value = kind_of(new_type).__name__, existing_transfer["expr"]
+        ours = sa.func.converted(value, sa.literal_column(f"'{name}'"))
+        # Of these the new column makes its own by itself, exactly and in a tenth of the time.
+        easy = sa.func.typeof(value).in_(_literals(_EASY[name]))
+        existing_transfer["expr"] = sa.case((easy, value), else_=ours)
+
+
+_EASY = {
+    "Integer": ("integer", "real"),
+    "Float": ("integer", "real"),
+    "String": ("integer", "text"),
+    "Date": ("null",),
+}
+"""What SQLite calls the types of values that it converts as `converted` does, once it is known that they fit."""
+
+
+def _literals(texts):
+    return [sa.literal_column(f"'{text}'") for text in texts]
+
+
+def fits_surely(dialect, column, old, name):
+    """The condition for values that `converted` takes, as far as the database itself can tell; it saves minutes.
+
+    Parameters
+    ----------
+    dialect : str
+    column : `sqlalchemy.ColumnElement`
+    old : type
+        Of the definitions, that the column has now.
+    name : str
+        Of the new one.
+    """
+    if dialect != "sqlite":  # where values are of the type of their column
+        return sa.true() if name == "String" or (old, name) == (sa.Integer, "Float") else sa.false()
+    kind, integer, real = (sa.func.typeof(column), *(sa.func.typeof(column) == kind for kind in ("integer", "real")))
+    return {
+        "String": kind.in_(["integer", "real", "text"]),
+        "Float": sa.or_(
+            sa.and_(integer, column.between(-_EXACT, _EXACT)),
+            sa.and_(real, sa.func.abs(column) < sa.literal_column("9e999")),
+        ),
+        "Integer": sa.and_(
+            sa.or_(integer, real), column.between(-_LARGEST, _LARGEST), column == sa.cast(column, sa.Integer)
+        ),
+        "Date": sa.false(),
+    }[name]
 
 
 def register(connection):

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from wfc3_cte_monitor.database.convert import converted
+from wfc3_cte_monitor.database.convert import converted, fits_surely
 
 __all__ = ["row_name", "first_misfit", "first_null", "first_double", "any_row"]
 
@@ -15,7 +15,7 @@ def row_name(keys, values):
     return ", ".join(f"{key} {value}" for key, value in zip(keys, values, strict=True))
 
 
-def first_misfit(connection, table, keys, column, name):
+def first_misfit(connection, table, keys, column, old, name):
     """What is wrong with the first value that is none of another type, or None.
 
     Parameters
@@ -25,10 +25,13 @@ def first_misfit(connection, table, keys, column, name):
     keys : sequence of str
         Columns that tell a row.
     column : str
+    old : type
+        Of the definitions, that it has now.
     name : str
-        Of the type, such as 'Float'.
+        Of the new type, such as 'Float'.
     """
-    for *key, value in _values(connection, table, keys, column):
+    fits = fits_surely(connection.dialect.name, sa.column(column), old, name)
+    for *key, value in _values(connection, table, keys, column, sa.not_(fits)):
         try:
             converted(value, name)
         except ValueError:
@@ -36,10 +39,10 @@ def first_misfit(connection, table, keys, column, name):
     return None
 
 
-def _values(connection, table, keys, column):
+def _values(connection, table, keys, column, condition):
     """The values that are not NULL as the driver gives them: text in a column of dates would be an error elsewhere."""
     value = sa.column(column)
-    query = sa.select(*map(sa.column, keys), value).select_from(sa.table(table)).where(value.is_not(None))
+    query = sa.select(*map(sa.column, keys), value).select_from(sa.table(table)).where(value.is_not(None), condition)
     yield from connection.execute(query.execution_options(yield_per=_CHUNK))
 
 

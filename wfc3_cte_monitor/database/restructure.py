@@ -113,4 +113,6 @@ def _made_by_others(connection, table):
 def _check_references(connection):
     row = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if row:
-        raise DatabaseError(f"{row[0]} would refer to rows that {row[2]} does not have; nothing was changed")
+        raise DatabaseError(
+            f"{row[0]} would refer to rows that {row[2]} does not have: see database check; nothing was changed"
+        )

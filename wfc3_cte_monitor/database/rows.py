@@ -163,6 +163,7 @@ def fileinfo_row(exposure, measured, ingest_date=None):
         Today by default.
     """
     return {
+        **exposure.keywords,  # First: what is known otherwise is right.
         "IMAGENAME": exposure.imagename,
         "ROOTNAME": exposure.rootname,
         "IMAGEPATH": str(exposure.path.parent),
@@ -180,7 +181,6 @@ def fileinfo_row(exposure, measured, ingest_date=None):
         "POSTARG1": exposure.postarg1,
         "POSTARG2": exposure.postarg2,
         "PA_V3": exposure.pa_v3,
-        **exposure.keywords,
         **measured,
     }
 

@@ -184,8 +184,8 @@ def _obstacle(connection, schema, step):
         case ops.AlterColumnOp(modify_nullable=False):
             return defects.first_null(connection, table, _keys(connection, schema, table), step.column)
         case ops.AlterColumnOp(modify_type=type_) if type_ is not None:
-            name = kind_of(type_).__name__
-            return defects.first_misfit(connection, table, _keys(connection, schema, table), step.column, name)
+            keys, types = _keys(connection, schema, table), (kind_of(operation.existing_type), kind_of(type_).__name__)
+            return defects.first_misfit(connection, table, keys, step.column, *types)
         case ops.CreateUniqueConstraintOp():
             existing = {column["name"] for column in sa.inspect(connection).get_columns(table)}
             names = [column.name if isinstance(column, sa.Column) else column for column in operation.columns]

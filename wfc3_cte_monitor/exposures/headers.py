@@ -1,6 +1,8 @@
 """A header becomes an `Exposure`, or the reason why not."""
 
 from dataclasses import replace
+from datetime import date
+from functools import cache
 from pathlib import Path
 
 from wfc3_cte_monitor import uvis
@@ -8,12 +10,14 @@ from wfc3_cte_monitor.errors import UnusableExposureError
 from wfc3_cte_monitor.exposures.files import has_value, number, opened, text
 from wfc3_cte_monitor.exposures.rules import chip_of_field, rejection
 from wfc3_cte_monitor.records import Exposure, Rejection
+from wfc3_cte_monitor.tables import read_definition, shipped_file
 
 __all__ = ["read_exposure", "read_facts"]
 
-_KEPT_TEXTS = ("CHINJECT", "FLASHCUR", "SHUTRPOS", "CAL_VER", "PCTETAB")
-_KEPT_NUMBERS = ("FLASHDUR",)
-_KEPT_SCI_NUMBERS = ("MEANFLSH", "MEANDARK", "MDRIZSKY")
+_READ_BY_RULE = {
+    *("ROOTNAME", "PROPOSID", "TARGNAME", "FILTER", "EXPTIME", "EXPSTART", "FLASHLVL", "POSTARG1", "POSTARG2", "PA_V3"),
+}
+"""Columns of fileinfo that an `Exposure` has by itself."""
 _EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 1e5)
 """Outside of these a header is damaged: no exposure outlasts an orbit [s], and WFC3 is in space since 2009 [MJD]."""
 
@@ -112,9 +116,33 @@ def _exposure(path, primary, keywords):
 
 
 def _kept_keywords(primary, sci):
-    texts = {name: text(primary, name) if has_value(primary, name) else None for name in _KEPT_TEXTS}
-    numbers = [(primary, name) for name in _KEPT_NUMBERS] + [(sci, name) for name in _KEPT_SCI_NUMBERS]
-    return texts | {name: number(header, name) if has_value(header, name) else None for header, name in numbers}
+    """What the table fileinfo has of a header: each of its columns from the keyword of its name, primary, then SCI."""
+    headers = {name: next((h for h in (primary, sci) if has_value(h, name)), None) for name in _columns()}
+    return {name: header and _columns()[name](header, name) for name, header in headers.items()}
+
+
+@cache
+def _columns():
+    """Column of fileinfo -> how its value is read; what no header knows is filled by who measures."""
+    how = {"String": text, "Float": number, "Integer": _whole_number, "Date": _day}
+    defined = read_definition(shipped_file("table_definitions") / "fileinfo.txt")
+    others = [c for c in defined if "primary" not in c.markers and not c.references and c.name not in _READ_BY_RULE]
+    return {column.name: how[column.type.__name__] for column in others}
+
+
+def _whole_number(header, keyword):
+    value = number(header, keyword)
+    if value != int(value):
+        raise ValueError(f"{keyword} = {value:g} is not a whole number")
+    return int(value)
+
+
+def _day(header, keyword):
+    """The day of a date, with or without a time."""
+    try:
+        return date.fromisoformat(text(header, keyword)[:10])
+    except ValueError as error:
+        raise ValueError(f"{keyword} = {text(header, keyword)} is not a date") from error
 
 
 def _complete_flash(path, primary):

@@ -34,8 +34,12 @@ class Exposure:
     """[arcsec]"""
     pa_v3: float
     """Position angle of the V3 axis [deg]."""
-    keywords: dict = field(default_factory=dict, compare=False)
-    """Further header keywords that the database keeps (name -> value, None where the header has none)."""
+    keywords: dict = field(default_factory=dict, compare=False, repr=False)
+    """Further header keywords that the database keeps (name -> value, None where the header has none).
+
+    Not in the text of an exposure, of which its fingerprint is made: a new column must not ask for new photometry, and
+    with a keyword the file changes, too.
+    """
 
     @property
     def visit(self):
