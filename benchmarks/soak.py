@@ -322,7 +322,9 @@ def main(argv=None):
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="how many trials (default 100)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments (default 1)")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="only these trials, from 1")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave it (default: a temporary one)")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="work there, and leave it (default: a temporary one)"
+    )
     args = parser.parse_args(argv)
     trials = [trial_of(number, args.seed) for number in args.only or range(1, args.kills + 1)]
     folder = args.keep or Path(tempfile.mkdtemp(prefix="soak_"))
