@@ -28,6 +28,8 @@ from wfc3_cte_monitor.tables import shipped_file
 
 PHASES = ("start", "alignment", "masks", "extraction", "pairs", "figures", "publishing", "end")
 COLUMNS = 48
+_EXTRACTED, _MEASURED = "INFO    extracted ", "INFO    measured "
+"""How the lines of the log begin that say so."""
 _WITH_NEW = 5
 """Of so many trials one finds its newest exposures in newdata, where they must be aligned and masked first."""
 _PATIENCE = 120
@@ -126,9 +128,9 @@ class Site:
             return "end"
         if any((self.root / "outputs" / "finalresults").glob("*/2*")):
             return "publishing"
-        if text.count(" measured ") == reference.pairs:
+        if text.count(_MEASURED) == reference.pairs:
             return "figures"
-        if text.count(" extracted ") == reference.exposures:
+        if text.count(_EXTRACTED) == reference.exposures:
             return "pairs"
         if "not asked for: " in text or " filled " in text:
             return "extraction"
@@ -217,7 +219,7 @@ class Soak:
         self.durations[new, jobs] = time.monotonic() - began
         log = "".join(path.read_text() for path in (self.site.root / "outputs" / "logs").glob("*.log"))
         rows, files = rows_of(self.site.database), files_of(self.site.root)
-        found = Reference(rows, files, log.count(" extracted "), log.count(" measured "))
+        found = Reference(rows, files, log.count(_EXTRACTED), log.count(_MEASURED))
         said = f"undisturbed{', newdata' if new else ''}, --jobs {jobs}: {self.durations[new, jobs]:.1f} s, "
         print(f"{said}{rows.total()} rows, {len(files)} files, {found.pairs} pairs", flush=True)
         if code or not found.pairs or not any(name.endswith("_coeffs.ecsv") for name in files):
@@ -322,9 +324,7 @@ def main(argv=None):
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="how many trials (default 100)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments (default 1)")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="only these trials, from 1")
-    parser.add_argument(
-        "--keep", type=Path, metavar="FOLDER", help="work there, and leave it (default: a temporary one)"
-    )
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="work there, and leave it")
     args = parser.parse_args(argv)
     trials = [trial_of(number, args.seed) for number in args.only or range(1, args.kills + 1)]
     folder = args.keep or Path(tempfile.mkdtemp(prefix="soak_"))
