@@ -115,6 +115,10 @@ class ClusterError(MonitorError):
     """The cluster that should do the work cannot be reached, cannot do it, or is gone."""
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, a scheduler's way to end a job: whatever ends well after Ctrl-C ends well after this."""
+
+
 class KilledWorkError(Exception):
     """A piece of work, whichever it is, whose process is killed each time."""
 

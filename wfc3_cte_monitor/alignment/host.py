@@ -86,8 +86,9 @@ class Host:
         return self._process
 
     def close(self):
-        """End the process and remove the scratch folder."""
+        """End the process, whatever it is at, and remove the scratch folder."""
         if self._process is not None:
+            self._process.kill()
             self._end()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -3,7 +3,9 @@
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -11,14 +13,14 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor.commands.subsets import chosen_subset
 from wfc3_cte_monitor.database import Database
-from wfc3_cte_monitor.errors import ConfigurationError, MonitorError
+from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError
 from wfc3_cte_monitor.outputs import MOST_RECENT
+from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
 from wfc3_cte_monitor.tables import Schema
 
 __all__ = [
     "BAD_INPUT",
-    "INTERRUPTED",
     "report",
     "add_config",
     "add_engine",
@@ -37,8 +39,6 @@ __all__ = [
 
 BAD_INPUT = 2
 """Exit code for bad arguments or configuration."""
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
 _GOES_ON = "interrupted; the same command goes on from here"
 
 
@@ -186,6 +186,23 @@ def logging_to_terminal():
         logger.removeHandler(handler)
 
 
+@contextmanager
+def _sigterm_raised():
+    """Within the block SIGTERM raises a `TerminatedError`, as Ctrl-C raises its error."""
+    if threading.current_thread() is not threading.main_thread():  # which alone may say so
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number, frame):
+    raise TerminatedError
+
+
 def report(summary, program):
     """Print what came of a run; returns the exit code."""
     print("\n".join(summary.lines()))
@@ -197,11 +214,11 @@ def report(summary, program):
 def guarded(command, args, program):
     """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
     try:
-        with logging_to_terminal():
+        with logging_to_terminal(), _sigterm_raised():
             return command(args)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print(f"{program}: {_GOES_ON}", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
     except OSError as error:  # a full disk, a folder that vanished

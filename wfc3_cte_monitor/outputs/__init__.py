@@ -2,7 +2,16 @@
 
 from wfc3_cte_monitor.outputs.coefficient_table import FORMATS, coefficient_table, table_text
 from wfc3_cte_monitor.outputs.coefficients import publish_coefficients, read_coefficients, write_coefficients
-from wfc3_cte_monitor.outputs.files import FOLDERS, make_folder, replace_file, sweep, unique_path, write_table
+from wfc3_cte_monitor.outputs.files import (
+    FOLDERS,
+    make_folder,
+    read_table,
+    replace_file,
+    scratch_folder,
+    sweep,
+    unique_path,
+    write_table,
+)
 from wfc3_cte_monitor.outputs.names import (
     cte_time_name,
     exposure_stem,
@@ -39,7 +48,9 @@ __all__ = [
     "make_folder",
     "unique_path",
     "write_table",
+    "read_table",
     "replace_file",
+    "scratch_folder",
     "sweep",
     "MOST_RECENT",
     "NewestResults",

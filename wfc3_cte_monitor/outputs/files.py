@@ -1,11 +1,27 @@
 """Folders that can be written, and files that are whole or absent."""
 
 import os
+import shutil
 import socket
+import tempfile
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from astropy.table import Table
 
 from wfc3_cte_monitor.errors import ConfigurationError
 
-__all__ = ["FOLDERS", "make_folder", "unique_path", "write_table", "replace_file", "sweep"]
+__all__ = [
+    "FOLDERS",
+    "make_folder",
+    "unique_path",
+    "write_table",
+    "read_table",
+    "replace_file",
+    "scratch_folder",
+    "temporary_path",
+    "sweep",
+]
 
 FOLDERS = {
     "finalresults": "Final figures and coefficients, by flash level, FLT/FLC ('_ctecorr') and time of the run; "
@@ -52,10 +68,14 @@ def write_table(table, path):
     replace_file(path, lambda new: table.write(new, format="ascii.ecsv", overwrite=True))
 
 
+def read_table(path):
+    """Read what `write_table` wrote."""
+    return Table.read(path, format="ascii.ecsv")
+
+
 def replace_file(path, write):
     """Let `write(new_path)` write a file that then takes the place of `path` in one step."""
-    # With the host: workers of a cluster write to the same folders, and in containers their process ids are alike.
-    new = path.with_name(f".{os.getpid()}-{_host()}_{path.name}")
+    new = temporary_path(path)
     try:
         write(new)
         new.replace(path)
@@ -67,8 +87,27 @@ def replace_file(path, write):
         new.unlink(missing_ok=True)
 
 
+def temporary_path(path):
+    """Where this process makes what shall be at `path` when it is whole: beside it, hidden."""
+    # With the host: workers of a cluster write to the same folders, and in containers their process ids are alike.
+    return path.with_name(f".{os.getpid()}-{_host()}_{path.name}")
+
+
+@contextmanager
+def scratch_folder(parent):
+    """Within the block there is a folder for what is not finished yet.
+
+    Yields
+    ------
+    folder : `pathlib.Path`
+    """
+    prefix = temporary_path(parent / "scratch").name
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def sweep(folder):
-    """Remove what `replace_file` left in a folder when its process was killed.
+    """Remove what processes of this machine that were killed left in a folder.
 
     Parameters
     ----------
@@ -78,7 +117,12 @@ def sweep(folder):
     for path in folder.glob(".[0-9]*_*"):
         pid, _, host = path.name[1:].partition("_")[0].partition("-")
         if pid.isdigit() and host in ("", _host()) and not _is_running(int(pid)):
-            path.unlink(missing_ok=True)
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else _remove(path)
+
+
+def _remove(path):
+    with suppress(OSError):  # Another run may sweep, too, or the folder be one that cannot be written any more.
+        path.unlink()
 
 
 def _host():

@@ -1,12 +1,11 @@
 """The newest results: put in place in one step, and taken over into the next as far as they are still true."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfc3_cte_monitor.outputs.files import replace_file, unique_path
+from wfc3_cte_monitor.outputs.files import replace_file, temporary_path, unique_path
 
 __all__ = ["MOST_RECENT", "NewestResults", "newest_results", "complete", "publish", "copy_tree"]
 
@@ -109,17 +108,14 @@ def _link(source, target):
 def _point_to(link, folder):
     if link.is_dir() and not link.is_symlink():
         link.replace(unique_path(link.parent, f"{MOST_RECENT}_before_{folder.name}"))
-    new = link.with_name(f".{link.name}_{os.getpid()}")
-    new.unlink(missing_ok=True)
-    new.symlink_to(folder.name, target_is_directory=True)
-    new.replace(link)
+    replace_file(link, lambda new: new.symlink_to(folder.name, target_is_directory=True))
 
 
 def copy_tree(folders, destination):
     """Copy published result folders for a web site, as ``<destination>/<flash folder>/``, replacing what is there."""
     for folder in folders:
         target = destination / folder.parent.name
-        new = target.with_name(f".{target.name}_{os.getpid()}")
+        new = temporary_path(target)
         shutil.rmtree(new, ignore_errors=True)
         shutil.copytree(folder, new, ignore=shutil.ignore_patterns(_FINGERPRINTS))
         shutil.rmtree(target, ignore_errors=True)

@@ -1,7 +1,6 @@
 """Before step 1: new exposures in newdata are aligned to the master catalogue and move to their program's folder."""
 
 import logging
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -26,6 +25,8 @@ __all__ = ["align_newdata", "AlignmentSummary"]
 log = logging.getLogger(__name__)
 
 _SUFFIXES = ("_flc.fits", "_flt.fits")
+_NUMBERS = "_numbers.txt"
+"""Of one fit, until they are in the table of all."""
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,11 @@ def align_newdata(settings, jobs=1, force=False):
         return summary
     for name in ("tweakreg", "tempfiles"):
         outputs.make_folder(settings.path_to_outputs / name)
+    _gather_numbers(settings, summary)
     by_rootname = {rootname: tuple(found) for rootname, found in groupby(sorted(files, key=_rootname), _rootname)}
-    with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles", ignore_cleanup_errors=True) as scratch:
+    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
         catalogs = _catalogs(settings)
-        tasks = [Task(name, found, settings, catalogs, Path(scratch), force) for name, found in by_rootname.items()]
+        tasks = [Task(name, found, settings, catalogs, scratch, force) for name, found in by_rootname.items()]
         for task, done, error in progress(in_order(align_exposure, tasks, jobs), len(tasks), "alignment"):
             _note(task, done, error, summary)
     return summary
@@ -155,7 +157,7 @@ def _note(task, done, error, summary):
         summary.staying += sum(path.exists() or path.is_symlink() for path in task.files)
         return
     if done.fit:
-        _keep_numbers(done.fit, task.settings, summary)
+        _gather_numbers(task.settings, summary)
     fit = f": {done.fit.summary}" if done.fit else ""
     log.info("%s to %d: %s%s", ", ".join(done.names), done.program, done.how, fit)
     for warning in done.warnings:
@@ -173,14 +175,16 @@ def _named(rootname, error):
     return error if isinstance(error, MonitorError) else unexpected(rootname, error)
 
 
-def _keep_numbers(fit, settings, summary):
-    """Into the table at once: a run that is ended early has aligned what it has aligned."""
-    path = settings.path_to_outputs / "tweakreg" / "alignments.txt"
-    try:
-        outputs.update_table(outputs.alignment_table([fit]), path, "imagename")
-    except OSError as error:
-        summary.warnings.append(f"{fit.imagename}: not in {path} ({error.strerror})")
-        log.warning("%s", summary.warnings[-1])
+def _gather_numbers(settings, summary):
+    """What workers wrote of their fits goes into the one table; also what a run that was killed did not gather."""
+    folder = settings.path_to_outputs / "tweakreg"
+    for path in sorted(folder.glob(f"[!.]*{_NUMBERS}")):
+        try:
+            outputs.update_table(outputs.read_table(path), folder / "alignments.txt", "imagename")
+            path.unlink()
+        except OSError as error:
+            summary.warnings.append(f"{path}: not in alignments.txt ({error.strerror})")
+            log.warning("%s", summary.warnings[-1])
 
 
 # ---- One exposure ----------------------------------------------------------------------------------------------------
@@ -302,6 +306,9 @@ def _fit_master(exposure, flc, host, task):
             _keep_products(flc, host, task)
         raise
     _keep_products(flc, host, task)
+    # Before the files move: what is aligned in a run that is killed then is aligned already for the next.
+    numbers = task.settings.path_to_outputs / "tweakreg" / f"{task.rootname}{_NUMBERS}"
+    outputs.write_table(outputs.alignment_table([fit]), numbers)
     return fit
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
@@ -128,12 +127,11 @@ def build_master_catalog(
     path = catalogs.catalog_path(settings.path_to_master_cat, target)
     old = catalogs.read_catalog(path, target)[0] if path.is_file() else _no_stars(target)
     outputs.make_folder(settings.path_to_master_cat)
-    scratch_folder = outputs.make_folder(settings.path_to_outputs / "tempfiles")
-    with tempfile.TemporaryDirectory(dir=scratch_folder, ignore_cleanup_errors=True) as scratch:
-        folder = Path(scratch) / "aligned"
+    with outputs.scratch_folder(outputs.make_folder(settings.path_to_outputs / "tempfiles")) as scratch:
+        folder = scratch / "aligned"
         folder.mkdir()
         used, failures = _align_all(exposures, reference or (old if len(old) else None), folder, settings, jobs)
-        with alignment.Host(Path(scratch)) as host:
+        with alignment.Host(scratch) as host:
             columns, header, mosaic = _search(used, folder, host, settings, n_sigma)
             mosaic_path = settings.path_to_master_cat.parent / f"{target}_{filter_name}_drc_sci.fits"
             outputs.replace_file(mosaic_path, lambda new: shutil.copyfile(mosaic, new))

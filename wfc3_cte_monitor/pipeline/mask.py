@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -115,8 +114,8 @@ def make_masks(programs, visits, settings, jobs=1):
     files = [path for program in programs for path in find_files(settings.path_to_data / str(program))]
     files = [path for path in files if path.name.endswith("_flc.fits")]
     exposures = _worth_masking(files, visits, settings, jobs, summary)
-    with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles", ignore_cleanup_errors=True) as scratch:
-        tasks = [Task(group, settings, Path(scratch)) for group in _groups(exposures)]
+    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
+        tasks = [Task(group, settings, scratch) for group in _groups(exposures)]
         for task, done, error in progress(in_order(mask_group, tasks, jobs), len(tasks), "cosmic rays"):
             _note(task, done, error, summary)
     if summary.masks:

@@ -1,5 +1,6 @@
 """Work shared by processes, its results in order, each failure alone."""
 
+import ctypes
 import logging
 import pickle
 import sys
@@ -26,6 +27,9 @@ _AHEAD = 3
 """Tasks per worker that are under way or whose results wait to be taken: enough that none is idle while one task is
 slow, and no more, since a slow writer must not have the results of all the others pile up."""
 
+_CLEARING = 0.5
+"""How long a thread that was interrupted may take to clear away what it was at [s]."""
+
 _one_at_a_time = threading.RLock()
 """A worker of a cluster may have several threads; neither the log's handlers nor matplotlib can be shared by them."""
 
@@ -51,21 +55,46 @@ def in_order(function, tasks, jobs, cluster=None):
         In the order of the tasks, whatever finished first. One of result and error is None. What the function
         logs is logged here.
     """
-    call, jobs = partial(_guarded, function), min(jobs, len(tasks))
-    pool = cluster or Processes(jobs)
-    outcomes = _by_pool(partial(_packed, call), tasks, pool) if cluster or jobs > 1 else _here(call, tasks)
+    jobs = min(jobs, len(tasks))
+    pool, call = cluster or Processes(jobs), partial(_packed, partial(_guarded, function))
+    outcomes = _by_pool(call, tasks, pool) if cluster or jobs > 1 else _here(function, tasks)
     for task, (result, error, records) in zip(tasks, outcomes, strict=True):
         for record in records:
             _package_log.handle(record)
         yield task, result, error
 
 
-def _here(call, tasks):
-    """One job is one thread, as in a process of a pool."""
+def _here(function, tasks):
+    """One job is one thread, as in a process of a pool, and not the main one, which an interrupt must always reach.
+
+    It would not while the main thread computes in C: L.A.Cosmic on a full frame takes ten seconds.
+    """
+    _package_log.setLevel(logging.DEBUG)
     for task in tasks:
+        outcome = Future()
+        thread = threading.Thread(target=_fill, args=(outcome, function, task), daemon=True)
+        thread.start()
+        try:
+            result, error = outcome.result()
+        except BaseException:
+            _interrupt(thread)
+            raise
+        yield result, error, []
+
+
+def _fill(outcome, function, task):
+    try:
         with threadpool_limits(1):
-            outcome = call(task)
-        yield outcome
+            outcome.set_result(_caught(function, task))
+    except BaseException as error:  # SystemExit too is the main thread's to know of
+        outcome.set_exception(error)
+
+
+def _interrupt(thread):
+    """Have a thread clear away what it is at; one that is in C for longer ends with the program."""
+    if thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+        thread.join(_CLEARING)
 
 
 def _by_pool(call, tasks, pool):
@@ -141,20 +170,26 @@ def _packed(call, task):
 
 
 def _guarded(function, task):
-    """(result, None, log records) or (None, error, log records)."""
+    """What `_caught` tells, and the log records."""
     keeper = _Keeper()
     with _one_at_a_time:
         handlers, _package_log.handlers = _package_log.handlers, [keeper]
         _package_log.setLevel(logging.DEBUG)
         try:
-            return function(task), None, keeper.records
-        except MonitorError as error:
-            return None, error, keeper.records
-        except Exception as error:  # one exposure's trouble must not stop the others
-            log.debug("unforeseen: %s", traceback.format_exc())
-            return None, error, keeper.records
+            return *_caught(function, task), keeper.records
         finally:
             _package_log.handlers = handlers
+
+
+def _caught(function, task):
+    """(result, None) or (None, error)."""
+    try:
+        return function(task), None
+    except MonitorError as error:
+        return None, error
+    except Exception as error:  # one exposure's trouble must not stop the others
+        log.debug("unforeseen: %s", traceback.format_exc())
+        return None, error
 
 
 class _Keeper(logging.Handler):

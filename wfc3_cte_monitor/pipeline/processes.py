@@ -1,6 +1,9 @@
 """A pool of processes of this machine."""
 
 import os
+import signal
+import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 
@@ -14,6 +17,10 @@ _THREADS = (
 )
 _IDLE = 300
 """Seconds after which a process that has nothing to do ends; the next step of a run finds them ready."""
+
+
+_LOOK = 1.0
+"""Seconds between two looks of a process at whether it is still wanted."""
 
 
 class Processes:
@@ -49,7 +56,8 @@ class Processes:
     def _executor(self):
         # Always that of the last call, where it is not broken: to start one takes seconds.
         threads = {name: os.environ.get(name, "1") for name in _THREADS}
-        return get_reusable_executor(max_workers=self.size, timeout=_IDLE, env=threads, reuse=True)
+        how = {"timeout": _IDLE, "env": threads, "reuse": True}
+        return get_reusable_executor(max_workers=self.size, initializer=_end_with, initargs=(os.getpid(),), **how)
 
     def result(self, future):
         """What the function returned."""
@@ -59,3 +67,14 @@ class Processes:
         """Kill what still works, for nobody will ask for it: a run that was interrupted ends at once."""
         if self._under_way:
             self._executor().shutdown(wait=True, kill_workers=True)
+
+
+def _end_with(parent):
+    """In a process of the pool: end when the one that it works for is gone, rather than wait for its next task."""
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(_LOOK)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,22 +1,18 @@
 """The recipe."""
 
 import logging
-import tempfile
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
-from pathlib import Path
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.exposures import measured
-from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.cluster import connected
 from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.logs import now, run_log
-from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
-from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs, select_exposures
+from wfc3_cte_monitor.pipeline.newdata import take_in_newdata
+from wfc3_cte_monitor.pipeline.prepare import select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.pipeline.runs import recorded
 from wfc3_cte_monitor.tables import Schema
@@ -60,6 +56,16 @@ def _make_folders(request, settings):
         outputs.make_folder(folder)
     if request.copy_outputs and settings.path_to_copies:
         outputs.make_folder(settings.path_to_copies)
+    _sweep(settings)
+
+
+def _sweep(settings):
+    """Remove what runs that were killed were writing."""
+    here = settings.path_to_outputs
+    folders = [here / name for name in ("tempfiles", "tweakreg", "crmasks")]
+    folders += [*settings.path_to_finalresults.glob("*/"), *settings.path_to_photom.rglob("*/")]
+    for folder in (*folders, *([settings.path_to_copies] if settings.path_to_copies else [])):
+        outputs.sweep(folder)
 
 
 def _run(request, settings, summary, timestamp, cluster):
@@ -79,8 +85,7 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
         catalogs = master_catalogs(sorted({e.target for e in exposures}), database, settings, summary)
         extract_exposures(exposures, catalogs, database, request, settings, summary, cluster)
     pairs = find_pairs(database, request, settings, summary)
-    with tempfile.TemporaryDirectory(dir=settings.path_to_outputs / "tempfiles") as folder:
-        staging = Path(folder)
+    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as staging:
         made_from = measure_pairs(pairs, database, request, settings, staging, summary, cluster)
         flash_kinds = {(pair.two.flashlvl, pair.two.ctecorr) for pair in pairs}
         flash_kinds |= all_levels(flash_kinds, database, settings)
@@ -96,29 +101,6 @@ def _asked_for(request, settings):
         return "in the folders of the programs asked for"
     sets = (f"{program} visits {' '.join(visits)}" for program, visits in settings.same_chip_visits.items())
     return f"of {', '.join(sets)}"
-
-
-def take_in_newdata(request, settings, summary):
-    """Align what lies in newdata and mask its cosmic rays; only then it is known which program is the last.
-
-    Returns
-    -------
-    request : `Request`
-        Its programs resolved.
-    """
-    if request.tweak and (request.find or request.photometry):
-        aligned = align_newdata(settings, request.jobs)
-        summary.aligned = sum(len(one.names) for one in aligned.moved)
-        summary.take_over(aligned)
-        if request.adriz and aligned.visits:
-            programs = sorted({program for program, _ in aligned.visits})
-            masks = make_masks(programs, aligned.visits, settings, request.jobs)
-            summary.masked = len({mask.imagename for mask in masks.masks})
-            summary.take_over(masks)
-    if not isinstance(request.programs, str):
-        return request
-    same_chip = request.programs == SAME_CHIP
-    return replace(request, programs=choose_programs(request.programs, settings), same_chip=same_chip)
 
 
 def keep_results(flash_kinds, made_from, valid, database, settings, staging):

@@ -14,7 +14,8 @@ PLOTS = ("ratio_ypos", "cte_time", "cte_logflux", "cte_flashlvl")
 SAME_CHIP_PLOTS = ("ratio_ypos", "180cte_expt", "180cte_logflux")
 """Those of the same-chip set. With '_mid' behind the last two, from lines forced through 1 at the middle row."""
 
-
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM."""
 _WARNINGS_SHOWN = 10
 
 
@@ -68,7 +69,8 @@ class Summary:
     log_file: Path
     run_id: int | None = None
     """Of the run's row in the database."""
-    interrupted: bool = False
+    interrupted: int = 0
+    """The exit code of a run that Ctrl-C or SIGTERM ended, else 0."""
     broken_off: str | None = None
     """What ended the run before its end, one line."""
     aligned: int = 0
@@ -126,15 +128,15 @@ class Summary:
 
     @property
     def exit_code(self):
-        """0 all well, 1 something failed, 2 broken off, 130 interrupted."""
+        """0 all well, 1 something failed, 2 broken off, 130 or 143 interrupted."""
         if self.interrupted:
-            return 130
+            return self.interrupted
         return 2 if self.broken_off else int(bool(self.failures))
 
     @property
     def outcome(self):
         """In the words of the record of runs."""
-        return {0: "complete", 1: "failures", 2: "broken off", 130: "interrupted"}[self.exit_code]
+        return {0: "complete", 1: "failures", 2: "broken off"}.get(self.exit_code, "interrupted")
 
     @property
     def counts(self):

@@ -14,8 +14,9 @@ import psutil
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.database import KILLED, begin_run, end_run, running_runs
-from wfc3_cte_monitor.errors import DatabaseError, MonitorError
+from wfc3_cte_monitor.errors import DatabaseError, MonitorError, TerminatedError
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 
 __all__ = ["recorded", "is_alive", "described"]
 
@@ -43,8 +44,8 @@ def recorded(database, settings, summary):
     summary.run_id = begin_run(database, _who_and_what(settings, summary.log_file))
     try:
         yield
-    except KeyboardInterrupt:
-        summary.interrupted = True
+    except KeyboardInterrupt as signal:
+        summary.interrupted = TERMINATED if isinstance(signal, TerminatedError) else INTERRUPTED
     except (MonitorError, OSError) as error:
         summary.broken_off = _one_line(error)
         log.error("broken off: %s", summary.broken_off)
