@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -87,7 +88,7 @@ class MaskSummary:
         ]
 
 
-def make_masks(programs, visits, settings, jobs=1):
+def make_masks(programs, visits, settings, jobs=1, scratch=None):
     """Make the cosmic-ray masks of exposures, and put MDRIZSKY into the headers of FLC and FLT.
 
     Parameters
@@ -98,6 +99,8 @@ def make_masks(programs, visits, settings, jobs=1):
     settings : `settings.Settings`
     jobs : int, optional
         Processes.
+    scratch : `pathlib.Path`, optional
+        As for `align.align_newdata`.
 
     Returns
     -------
@@ -114,7 +117,7 @@ def make_masks(programs, visits, settings, jobs=1):
     files = [path for program in programs for path in find_files(settings.path_to_data / str(program))]
     files = [path for path in files if path.name.endswith("_flc.fits")]
     exposures = _worth_masking(files, visits, settings, jobs, summary)
-    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
+    with nullcontext(scratch) if scratch else outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
         tasks = [Task(group, settings, scratch) for group in _groups(exposures)]
         for task, done, error in progress(in_order(mask_group, tasks, jobs), len(tasks), "cosmic rays"):
             _note(task, done, error, summary)

@@ -23,24 +23,25 @@ def take_in_newdata(request, settings, summary):
         Its programs resolved.
     """
     if request.tweak and (request.find or request.photometry):
-        if request.adriz:
-            _note_unmasked(settings)
-        aligned = align_newdata(settings, request.jobs)
-        summary.aligned = sum(len(one.names) for one in aligned.moved)
-        summary.take_over(aligned)
-        if request.adriz:
-            _mask(request, settings, summary)
+        with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
+            if request.adriz:
+                _note_unmasked(settings)
+            aligned = align_newdata(settings, request.jobs, scratch=scratch)
+            summary.aligned = sum(len(one.names) for one in aligned.moved)
+            summary.take_over(aligned)
+            if request.adriz:
+                _mask(request, settings, scratch, summary)
     if not isinstance(request.programs, str):
         return request
     same_chip = request.programs == SAME_CHIP
     return replace(request, programs=choose_programs(request.programs, settings), same_chip=same_chip)
 
 
-def _mask(request, settings, summary):
+def _mask(request, settings, scratch, summary):
     """Make the masks of the visits that came from newdata, in this run or in one that did not come so far."""
     visits = _unmasked_visits(settings)
     if visits:
-        masks = make_masks(sorted({program for program, _ in visits}), visits, settings, request.jobs)
+        masks = make_masks(sorted({program for program, _ in visits}), visits, settings, request.jobs, scratch)
         summary.masked = len({mask.imagename for mask in masks.masks})
         summary.take_over(masks)
     _note(settings).unlink(missing_ok=True)
