@@ -20,12 +20,15 @@ __all__ = [
     "dialect_insert",
     "insert_rows",
     "advance_sequences",
+    "was_interrupted",
     "explain",
     "one_line",
 ]
 
 _BUSY_SECONDS = 60
 _CONNECT_SECONDS = 10
+_OPERATIONS = 500_000
+"""Of SQLite's machine, a tenth of a second or less."""
 _LOCK = 0x57464333
 """PostgreSQL's advisory lock of the one writer; any number will do that no other program uses."""
 _COPY_TYPES = {sa.Integer: "int4", sa.Float: "float8", sa.String: "text", sa.Date: "date"}
@@ -100,6 +103,8 @@ def _prepare_sqlite(engine):
         for pragma in pragmas if engine.url.query.get("mode") != "ro" else ():
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
+        # Python hears Ctrl-C in its own code alone, and a statement may take minutes: it comes by.
+        connection.set_progress_handler(lambda: None, _OPERATIONS)
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
@@ -198,6 +203,11 @@ def advance_sequences(connection, tables):
 
 
 # ---- Errors ----------------------------------------------------------------------------------------------------------
+
+
+def was_interrupted(error):
+    """Whether an error of SQLite is what became of Ctrl-C in a long statement."""
+    return isinstance(error, sa.exc.OperationalError) and str(error.orig) == "interrupted"
 
 
 def one_line(error):
