@@ -1,8 +1,10 @@
 """Whole exposures or nothing, missing is NULL, a rerun replaces: seen through sqlite3 itself."""
 
 import contextlib
+import signal
 import sqlite3
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -420,6 +422,16 @@ def test_exposures_come_back_as_they_were(database):
     np.testing.assert_array_equal(star_id, np.arange(1, N_STARS + 1))
     np.testing.assert_array_equal(flux, 700.0)
     assert (y[-1], flags.sum()) == (2000.0, 0)
+
+
+def test_ctrl_c_ends_a_long_statement(database):
+    """Within it, and as what it is."""
+    threading.Timer(0.5, signal.raise_signal, (signal.SIGINT,)).start()
+    began = time.monotonic()
+    count = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 1e9) select count(*) from n"
+    with pytest.raises(KeyboardInterrupt), database.reading() as connection:
+        connection.exec_driver_sql(count)
+    assert time.monotonic() - began < 10
 
 
 def test_hostile_names_are_only_text(database, path):

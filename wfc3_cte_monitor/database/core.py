@@ -164,6 +164,8 @@ class Database:
         try:
             yield
         except sa.exc.DBAPIError as error:
+            if engines.was_interrupted(error):
+                raise KeyboardInterrupt from error
             raise DatabaseError(f"database {self.place}: {engines.explain(error.orig, self.url)}") from error
         except self.engine.dialect.loaded_dbapi.Error as error:  # of the driver itself, which SQLAlchemy did not call
             raise DatabaseError(f"database {self.place}: {engines.explain(error, self.url)}") from error

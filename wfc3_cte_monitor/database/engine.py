@@ -23,6 +23,7 @@ __all__ = [
     "insert_rows",
     "advance_sequences",
     "WRITERS_LOCK",
+    "was_interrupted",
     "explain",
     "one_line",
 ]
@@ -33,6 +34,8 @@ _LOCKED = (
     f"another process has been writing for {_BUSY_SECONDS} s: try again when it is done; "
     "'uvis_external_cte database unlock' says who it is"
 )
+_OPERATIONS = 500_000
+"""Of SQLite's machine, a tenth of a second or less."""
 WRITERS_LOCK = 0x57464333
 """PostgreSQL's advisory lock of the one writer; any number will do that no other program uses."""
 _COPY_TYPES = {sa.Integer: "int4", sa.Float: "float8", sa.String: "text", sa.Date: "date"}
@@ -109,6 +112,8 @@ def _prepare_sqlite(engine):
         for pragma in pragmas if engine.url.query.get("mode") != "ro" else ():
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
+        # Python hears Ctrl-C in its own code alone, and a statement may take minutes: it comes by.
+        connection.set_progress_handler(lambda: None, _OPERATIONS)
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
@@ -207,6 +212,11 @@ def advance_sequences(connection, tables):
 
 
 # ---- Errors ----------------------------------------------------------------------------------------------------------
+
+
+def was_interrupted(error):
+    """Whether an error of SQLite is what became of Ctrl-C in a long statement."""
+    return isinstance(error, sa.exc.OperationalError) and str(error.orig) == "interrupted"
 
 
 def one_line(error):
