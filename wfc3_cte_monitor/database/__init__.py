@@ -5,10 +5,12 @@ from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
 from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures, remember_failure, running_runs
 from wfc3_cte_monitor.database.sessions import end_session, server_sessions
+from wfc3_cte_monitor.database.waiting import Patience
 
 __all__ = [
     "Database",
     "KILLED",
+    "Patience",
     "TableCopy",
     "begin_run",
     "copy_database",

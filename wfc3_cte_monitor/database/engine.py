@@ -3,6 +3,7 @@
 import datetime
 import os
 import socket
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -24,6 +25,8 @@ __all__ = [
 ]
 
 _BUSY_SECONDS = 60
+_BUSY_STEP = 200
+"""Milliseconds that SQLite itself waits for another writer."""
 _CONNECT_SECONDS = 10
 _LOCKED = (
     f"another process has been writing for {_BUSY_SECONDS} s: try again when it is done; "
@@ -102,7 +105,25 @@ def _prepare_sqlite(engine):
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN DEFERRED")
+        driver = connection.connection.driver_connection
+        if patience := _patience(connection):
+            patience.take(partial(_begin_writing, driver, engine.dialect.loaded_dbapi), without_password(engine.url))
+        else:
+            driver.execute("BEGIN DEFERRED")
+
+
+def _begin_writing(driver, dbapi):
+    """Whether a transaction has begun that may write; SQLite waits where no interrupt reaches it, thus not for long."""
+    driver.execute(f"PRAGMA busy_timeout = {_BUSY_STEP}")
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except dbapi.OperationalError as error:
+        if "database is locked" not in str(error):
+            raise
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
+    return True
 
 
 def _prepare_postgresql(engine):
@@ -110,13 +131,15 @@ def _prepare_postgresql(engine):
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
-        if _writes(connection):
+        if patience := _patience(connection):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+            question = f"SELECT pg_try_advisory_xact_lock({WRITERS_LOCK})"
+            patience.take(lambda: connection.exec_driver_sql(question).scalar(), without_password(engine.url))
 
 
-def _writes(connection):
-    return connection.get_execution_options().get("writes", False)
+def _patience(connection):
+    """With which a connection waits that writes; None of one that reads."""
+    return connection.get_execution_options().get("patience")
 
 
 # ---- Writing in bulk -------------------------------------------------------------------------------------------------

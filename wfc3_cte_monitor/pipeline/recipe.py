@@ -15,7 +15,7 @@ from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.newdata import take_in_newdata
 from wfc3_cte_monitor.pipeline.prepare import select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
-from wfc3_cte_monitor.pipeline.runs import recorded
+from wfc3_cte_monitor.pipeline.runs import patience, recorded
 from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["run"]
@@ -157,5 +157,6 @@ def forget_rejected(database, summary, settings):
 def _database(settings):
     schema = Schema(settings.target_list, settings.aprads, settings.bins)
     with Database(settings.database_url, schema) as database:
+        database.patience = patience(database)
         database.create()
         yield database
