@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from wfc3_cte_monitor.database import Database, fileinfo_row, results_row
+from wfc3_cte_monitor.database import Database, Patience, fileinfo_row, results_row
 from wfc3_cte_monitor.database.engine import insert_rows
 from wfc3_cte_monitor.database.rows import phot_columns
 from wfc3_cte_monitor.errors import ConfigurationError, DatabaseError
@@ -381,6 +381,17 @@ def test_a_writer_waits_for_another_one(database, path):
         release.join()
         other.close()
     assert query(path, "select count(*) from ngc104_phot") == [(N_STARS,)]
+
+
+def test_a_writer_that_waits_too_long_says_so_and_before_that_for_whom(database, path):
+    told = []
+    database.patience = Patience(0.5, lambda: told.append("waits"), tell_after=0.1)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("begin immediate")
+        with pytest.raises(DatabaseError, match="has been writing for 0.5 s.*database unlock' says who"):
+            store_pair(database)
+    assert told == ["waits"]
+    store_pair(database)
 
 
 def test_slopes_are_of_the_set_asked_for_and_in_order_of_time(database):

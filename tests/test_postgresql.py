@@ -25,8 +25,7 @@ from test_database import (
     store_pair,
 )
 
-from wfc3_cte_monitor.database import Database, copy_database, fileinfo_row, left_behind
-from wfc3_cte_monitor.database import engine as engines
+from wfc3_cte_monitor.database import Database, Patience, copy_database, fileinfo_row, left_behind
 from wfc3_cte_monitor.errors import ConfigurationError, DatabaseError
 from wfc3_cte_monitor.records import ExposurePair
 from wfc3_cte_monitor.settings import read_settings
@@ -199,15 +198,13 @@ def test_writers_at_the_same_time_lose_nothing_and_do_not_deadlock(url):
         }
 
 
-def test_a_writer_that_waits_too_long_says_so(database, monkeypatch):
-    monkeypatch.setattr(engines, "_BUSY_SECONDS", 0.1)
-    with (
-        Database(database.url.render_as_string(hide_password=False), SCHEMA) as other,
-        database.transaction(),
-        pytest.raises(DatabaseError, match="another process has been writing"),
-        other.transaction(),
-    ):
-        pass
+def test_a_writer_that_waits_too_long_says_so(database):
+    told = []
+    with Database(database.url.render_as_string(hide_password=False), SCHEMA) as other, database.transaction():
+        other.patience = Patience(0.3, lambda: told.append("waits"), tell_after=0.1)
+        with pytest.raises(DatabaseError, match="another process has been writing"), other.transaction():
+            pass
+    assert told == ["waits"]
 
 
 # ---- The whole command -----------------------------------------------------------------------------------------------

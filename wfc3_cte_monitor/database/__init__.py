@@ -11,6 +11,7 @@ from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures,
 from wfc3_cte_monitor.database.sessions import end_session, server_sessions
 from wfc3_cte_monitor.database.state import ClusterState, State, read_state
 from wfc3_cte_monitor.database.sync import Sync, pending, sync_database
+from wfc3_cte_monitor.database.waiting import Patience
 
 __all__ = [
     "Backup",
@@ -20,6 +21,7 @@ __all__ = [
     "Restored",
     "State",
     "Sync",
+    "Patience",
     "TableCopy",
     "backup_path",
     "backups_beside",

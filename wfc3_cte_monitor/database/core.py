@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database import structure
 from wfc3_cte_monitor.database.rows import aperture_label, exposure_of, phot_columns, plain, slope_columns, slopes_table
+from wfc3_cte_monitor.database.waiting import Patience
 from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.records import MasterCatalog
 
@@ -37,6 +38,7 @@ class Database:
 
     def __init__(self, url, schema):
         self.schema = schema
+        self.patience = Patience()
         self._rehearsal = None
         self.url = engines.parse_url(url)
         self.engine = engines.open_engine(self.url)
@@ -134,7 +136,7 @@ class Database:
 
     def _writer(self):
         """Take the lock of the one writer at once, and wait for it, rather than fail when the first row is written."""
-        return self.engine.connect().execution_options(writes=True)
+        return self.engine.connect().execution_options(patience=self.patience)
 
     @contextmanager
     def rehearsal(self):

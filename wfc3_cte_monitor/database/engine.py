@@ -4,6 +4,7 @@ import datetime
 import os
 import socket
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote as quote_path
 
@@ -29,6 +30,8 @@ __all__ = [
 ]
 
 _BUSY_SECONDS = 60
+_BUSY_STEP = 200
+"""Milliseconds that SQLite itself waits for another writer."""
 _CONNECT_SECONDS = 10
 _LOCKED = (
     f"another process has been writing for {_BUSY_SECONDS} s: try again when it is done; "
@@ -117,7 +120,25 @@ def _prepare_sqlite(engine):
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN DEFERRED")
+        driver = connection.connection.driver_connection
+        if patience := _patience(connection):
+            patience.take(partial(_begin_writing, driver, engine.dialect.loaded_dbapi), without_password(engine.url))
+        else:
+            driver.execute("BEGIN DEFERRED")
+
+
+def _begin_writing(driver, dbapi):
+    """Whether a transaction has begun that may write; SQLite waits where no interrupt reaches it, thus not for long."""
+    driver.execute(f"PRAGMA busy_timeout = {_BUSY_STEP}")
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+    except dbapi.OperationalError as error:
+        if "database is locked" not in str(error):
+            raise
+        return False
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {1000 * _BUSY_SECONDS}")
+    return True
 
 
 def _prepare_postgresql(engine):
@@ -125,24 +146,26 @@ def _prepare_postgresql(engine):
 
     @sa.event.listens_for(engine, "begin")
     def on_begin(connection):
-        if _writes(connection):
+        if patience := _patience(connection):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+            question = f"SELECT pg_try_advisory_xact_lock({WRITERS_LOCK})"
+            patience.take(lambda: connection.exec_driver_sql(question).scalar(), without_password(engine.url))
 
 
-def _writes(connection):
-    return connection.get_execution_options().get("writes", False)
+def _patience(connection):
+    """With which a connection waits that writes; None of one that reads."""
+    return connection.get_execution_options().get("patience")
 
 
 @contextmanager
-def restructuring(engine):
+def restructuring(engine, patience):
     """A connection and its transaction, of the one writer, in which tables can be taken apart and put together.
 
     SQLite would remove the rows that refer to a table when it goes, and touch what its name stands in when a new one
     takes it over; that it shall not cannot be said within a transaction.
     """
     plain = {"foreign_keys": ("OFF", "ON"), "legacy_alter_table": ("ON", "OFF")} if engine.name == "sqlite" else {}
-    with engine.connect().execution_options(writes=True) as connection:
+    with engine.connect().execution_options(patience=patience) as connection:
         driver = connection.connection.driver_connection
         for name, (during, _) in plain.items():
             driver.execute(f"PRAGMA {name} = {during}")

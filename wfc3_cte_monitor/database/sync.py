@@ -66,7 +66,7 @@ def sync_database(database, backup_path, *, allow_drop=False, dry_run=False):
     if not changes:
         return Sync(kept=_said(kept))
     backup, statements = None, []
-    with database.errors_named(), _undone(), restructuring(database.engine) as connection:
+    with database.errors_named(), _undone(), restructuring(database.engine, database.patience) as connection:
         if not dry_run:  # With the lock held: what another process writes is before the backup, or after all of this.
             backup = make_backup(database, backup_path)
         with _recorded(connection, statements):

@@ -49,28 +49,30 @@ class Holder:
         return f"process {self.pid or '?'}{where}{state} {does}, since {self.since}: {self.what}"
 
 
-def holders_of(database):
+def holders_of(database, locks=True):
     """Processes other than this one that have a database open, those that write first.
 
     Parameters
     ----------
     database : `database.Database`
-        An SQLite file must not be connected to yet: who looks at the locks of a file loses its own.
+    locks : bool, optional
+        Whether to look at the locks of an SQLite file, which tell who writes. It must not be connected to yet then:
+        who looks at the locks of a file loses its own.
 
     Returns
     -------
     holders : list of `Holder`
     """
-    found = _of_file(database.file) if database.file else [_of_session(row) for row in server_sessions(database)]
+    found = _of_file(database.file, locks) if database.file else [_of_session(row) for row in server_sessions(database)]
     return sorted(found, key=lambda one: (not one.writes, one.since))
 
 
 # ---- SQLite ----------------------------------------------------------------------------------------------------------
 
 
-def _of_file(path):
+def _of_file(path, locks):
     """A process that ends gives its locks back, whatever ended it: those found are alive."""
-    writing = _writers_of(path)
+    writing = _writers_of(path) if locks else set()
     names = {os.path.realpath(f"{path}{suffix}") for suffix in ("", "-wal", "-shm")}
     found = []
     for process in psutil.process_iter():

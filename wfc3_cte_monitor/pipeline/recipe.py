@@ -14,7 +14,7 @@ from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.newdata import take_in_newdata
 from wfc3_cte_monitor.pipeline.prepare import select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
-from wfc3_cte_monitor.pipeline.runs import recorded
+from wfc3_cte_monitor.pipeline.runs import patience, recorded
 from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["opened_database", "run"]
@@ -157,5 +157,6 @@ def opened_database(settings):
     """The database of a configuration, its tables made where there are none, closed at the end of the block."""
     schema = Schema(settings.target_list, settings.aprads, settings.bins)
     with Database(settings.database_url, schema) as database:
+        database.patience = patience(database)
         database.create()
         yield database

@@ -1,6 +1,7 @@
 """The record of a run: when, by whom, with what, and what became of it; every row that it writes points to it."""
 
 import logging
+import os
 import shlex
 import socket
 import sys
@@ -13,18 +14,20 @@ from platform import python_version
 import psutil
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.database import KILLED, begin_run, end_run, running_runs
+from wfc3_cte_monitor.database import KILLED, Patience, begin_run, end_run, running_runs
 from wfc3_cte_monitor.errors import DatabaseError, MonitorError, TerminatedError
 from wfc3_cte_monitor.pipeline import fingerprints
+from wfc3_cte_monitor.pipeline.holders import holders_of
 from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 
-__all__ = ["recorded", "is_alive", "described"]
+__all__ = ["recorded", "patience", "is_alive", "described"]
 
 log = logging.getLogger(__name__)
 
 _LIBRARIES = (
     *("numpy", "scipy", "astropy", "photutils", "sep", "astroscrappy", "drizzlepac", "matplotlib", "sqlalchemy"),
 )
+_A_DAY = 86400.0
 _SAME_MOMENT = 2.0
 """How well two processes agree on when one of them began [s]."""
 
@@ -54,6 +57,26 @@ def recorded(database, settings, summary):
         raise
     finally:
         _end(database, summary)
+
+
+def patience(database):
+    """That of a run: it waits for whoever writes, as a rehearsal does for hours, and says for whom.
+
+    Parameters
+    ----------
+    database : `database.Database`
+
+    Returns
+    -------
+    patience : `database.Patience`
+    """
+
+    def tell():
+        others = [one for one in holders_of(database, locks=False) if one.pid != os.getpid()]
+        names = "; ".join(str(one) for one in others if one.writes) or "; ".join(map(str, others)) or "unknown"
+        log.warning("waits for another process that writes to the database, Ctrl-C ends that: %s", names)
+
+    return Patience(_A_DAY, tell)
 
 
 def _look_around(database, summary):
