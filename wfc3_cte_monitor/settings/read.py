@@ -8,6 +8,7 @@ from pathlib import Path
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.settings.expected import expectations, wrong_expectation
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, Settings
+from wfc3_cte_monitor.settings.trust import check_author
 from wfc3_cte_monitor.settings.values import (
     bits_by_name,
     chinject_mode,
@@ -83,8 +84,10 @@ def read_settings(path):
     Raises
     ------
     ConfigurationError
-        The file is not Python, or a name in it is unknown, missing or wrong; the message says which.
+        The file is not executed because others can have written it, is not Python, or a name in it is unknown,
+        missing or wrong; the message says which.
     """
+    check_author(path)
     try:
         namespace = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:  # whatever a user's file may raise is a fault of the configuration
