@@ -1,6 +1,7 @@
 """What the commands share."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -10,8 +11,9 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from wfc3_cte_monitor.commands.subsets import chosen_subset
-from wfc3_cte_monitor.errors import ConfigurationError, MonitorError
+from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, printable
 from wfc3_cte_monitor.outputs import MOST_RECENT
+from wfc3_cte_monitor.pipeline.parallel import LogLine, warnings_logged
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "yes_no",
     "visit",
     "logging_to_terminal",
+    "say",
     "guarded",
 ]
 
@@ -164,7 +167,7 @@ class _TerminalHandler(logging.Handler):
 def logging_to_terminal():
     """Log lines on stderr; beside a progress bar only what needs attention."""
     handler = _TerminalHandler(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(LogLine("%(levelname)s: %(message)s"))
     logger = logging.getLogger("wfc3_cte_monitor")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
@@ -174,10 +177,18 @@ def logging_to_terminal():
         logger.removeHandler(handler)
 
 
+def say(lines):
+    """Print lines, each as one, whatever a file had in a name or value."""
+    print("\n".join(map(printable, lines)))
+
+
 def guarded(command, args, program):
     """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding does not have, such as ASCII with LC_ALL=C, must not end a run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with logging_to_terminal():
+        with logging_to_terminal(), warnings_logged():
             return command(args)
     except KeyboardInterrupt:
         print(f"{program}: interrupted; the same command goes on from here", file=sys.stderr)
@@ -185,5 +196,6 @@ def guarded(command, args, program):
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
     except OSError as error:  # a full disk, a folder that vanished
-        print(f"{program}: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        problem = f"{program}: error: {error.filename or 'output'}: {error.strerror or error}"
+        print(printable(problem), file=sys.stderr)
     return BAD_INPUT

@@ -1,6 +1,6 @@
 """``uvis_external_cte plot_model_on_reality``: the model over the measured losses, from the database as it is."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings
+from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, say
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.pipeline.recipe import run
 from wfc3_cte_monitor.pipeline.request import Request
@@ -31,5 +31,5 @@ def _run(args):
     off = {"find": False, "photometry": False, "tweak": False}
     request = Request("all", plots=("model_on_reality",), aprads=aprads, jobs=args.jobs, force=False, **off)
     summary = run(request, settings)
-    print("\n".join(summary.lines()))
+    say(summary.lines())
     return summary.exit_code

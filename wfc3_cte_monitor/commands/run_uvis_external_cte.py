@@ -11,6 +11,7 @@ from wfc3_cte_monitor.commands.common import (
     add_scheduler,
     guarded,
     load_settings,
+    say,
     visit,
     yes_no,
 )
@@ -252,7 +253,7 @@ def _run(args):
     if args.irafphot and args.dophot:
         require_iraf()
     summary = run(request_of(args, settings), settings)
-    print("\n".join(summary.lines()))
+    say(summary.lines())
     return summary.exit_code
 
 

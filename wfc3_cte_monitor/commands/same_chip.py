@@ -1,6 +1,6 @@
 """``uvis_external_cte cte180test_plots``: the same-chip set over nominal pairs, from the database as it is."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings
+from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, say
 from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP
 from wfc3_cte_monitor.pipeline.recipe import run
 from wfc3_cte_monitor.pipeline.request import Request
@@ -29,5 +29,5 @@ def add_parser(commands):
 def _run(args):
     request = Request(SAME_CHIP, plots=_PLOTS, find=False, photometry=False, tweak=False, jobs=args.jobs, force=True)
     summary = run(request, load_settings(args))
-    print("\n".join(summary.lines()))
+    say(summary.lines())
     return summary.exit_code

@@ -3,7 +3,7 @@
 import numpy as np
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.errors import CatalogError, said
 from wfc3_cte_monitor.exposures import read_times
 from wfc3_cte_monitor.pipeline.correct import coefficients_for, correct_photometry
 
@@ -90,11 +90,13 @@ def correct_list(stars, columns, coefficients, **facts):
     provenance : dict
         Name -> text.
     """
-    read = {what: np.ma.filled(np.ma.asarray(stars.table[name], float), np.nan) for what, name in columns.items()}
+    read = {what: _numbers(stars.table[name]) for what, name in columns.items()}
     facts = {name: value for name, value in facts.items() if value is not None}
     coefficients = coefficients_for(coefficients, **{name: facts[name] for name in _OF_A_SET if name in facts})
     if "chip" not in read and "chip" not in facts:
         raise CatalogError("which chip are the stars on? Give --chip 1, --chip 2, or --chip-column NAME")
+    if "mag" in read and "zeropoint" not in facts:
+        raise CatalogError(f"magnitudes (column {columns['mag']}) need their zero point: --zeropoint")
     corrected = correct_photometry(coefficients, **facts | read)
     what = "flux" if "flux" in read else "mag"
     added = {
@@ -104,6 +106,14 @@ def correct_list(stars, columns, coefficients, **facts):
         "cte_flags": corrected.flags,
     }
     return added, _provenance(coefficients, columns, facts)
+
+
+def _numbers(column):
+    """The values of a column, NaN where they are masked."""
+    try:
+        return np.ma.filled(np.ma.asarray(column, float), np.nan)
+    except (TypeError, ValueError) as error:
+        raise CatalogError(f"column {column.name} does not hold numbers ({said(error)})") from error
 
 
 def _background_of(one):

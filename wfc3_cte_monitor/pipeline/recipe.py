@@ -16,6 +16,7 @@ from wfc3_cte_monitor.pipeline.draw import all_levels, draw_results
 from wfc3_cte_monitor.pipeline.extract import extract_exposures, master_catalogs
 from wfc3_cte_monitor.pipeline.mask import make_masks
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
+from wfc3_cte_monitor.pipeline.parallel import LogLine
 from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs, select_exposures
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.tables import Schema
@@ -182,7 +183,7 @@ def _log_file(folder, timestamp):
     """A log file for this run, with every decision in it."""
     path = outputs.unique_path(folder, timestamp, ".log")
     handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handler.setFormatter(LogLine("%(asctime)s %(levelname)-7s %(message)s"))
     logger = logging.getLogger("wfc3_cte_monitor")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
