@@ -2,8 +2,9 @@
 
 Copy this file to ``config.py`` (do not commit the copy) and set the paths, or let
 ``uvis_external_cte initial_setup`` do both. It is found by ``--config``, then ``$UVIS_CTE_CONFIG``, then in the
-working directory. Relative paths are relative to this file. What is legal for the pipeline to work on is said here;
-what to work on now is said on the command line.
+working directory. It is executed, and so only when it belongs to you or to root and nobody else can write it or its
+folder. Relative paths are relative to this file. What is legal for the pipeline to work on is said here; what to work
+on now is said on the command line.
 """
 
 # ---- Where things are ------------------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """What several test modules stand on: a configuration file of one's own, and a small simulated observatory."""
 
+import shutil
+
 import pytest
 from postgres_server import running_server
 
@@ -54,6 +56,23 @@ def observatory(tmp_path_factory):
     plan = simulate.default_plan(n_epochs=2, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,))
     simulate.simulate_observatory(root, plan, seed=5, n_columns=64)
     return root
+
+
+@pytest.fixture(scope="session")
+def copied(observatory):
+    """Copies the newer program of the observatory (FLT alone, unless asked) to a folder; returns its data folder."""
+
+    def copy(folder, names=("*_flt.fits",), cats=("ngc104",)):
+        data = folder / "data"
+        for name in (f"master_cat/final/{target}_master.cat" for target in cats):
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(observatory / "data" / name, data / name)
+        (data / "14541").mkdir(parents=True)
+        for path in (path for name in names for path in (observatory / "data" / "14541").glob(name)):
+            shutil.copy(path, data / "14541")
+        return data
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 from astroscrappy.utils import dilate3, laplaceconvolve, medfilt3, medfilt5, rebin, subsample
 
-from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.errors import UnusableExposureError, said
 
 __all__ = ["find_cosmic_rays", "read_mask", "masked_in_cores"]
 
@@ -118,8 +118,8 @@ def read_mask(path, shape):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", AstropyUserWarning)  # the error that follows says the same
             good = fits.getdata(path)
-    except (OSError, TypeError, ValueError, IndexError) as error:
-        problem = f"not a cosmic-ray mask ({' '.join(str(error).split())})"
+    except Exception as error:  # astropy stumbles over damaged headers in many ways
+        problem = f"not a cosmic-ray mask ({said(error)})"
         raise UnusableExposureError(path.name, f"{problem}; {advice}") from error
     if good.shape != tuple(shape):
         raise UnusableExposureError(path.name, f"is {good.shape}, the chip is {tuple(shape)}; {advice}")

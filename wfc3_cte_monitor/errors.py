@@ -1,6 +1,8 @@
 """Errors that carry what the user needs to know; ``str(error)`` is one readable line."""
 
 __all__ = [
+    "printable",
+    "said",
     "MonitorError",
     "ConfigurationError",
     "DatabaseError",
@@ -18,8 +20,35 @@ __all__ = [
 ]
 
 
+def printable(text):
+    """A text as one line that a terminal shows and does not obey.
+
+    What comes from a file may have line breaks, escape sequences, and bytes that are no letters; they are spelled out
+    as Python does, such as ``\\n`` and ``\\x1b``.
+    """
+    text = str(text)
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def said(error, most=300):
+    """What an error of a library says: one line, and not all of a file.
+
+    Parameters
+    ----------
+    error : Exception
+    most : int, optional
+        Characters.
+    """
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:most]
+
+
 class MonitorError(Exception):
     """Base of every error that is the input's fault and not the program's."""
+
+    def __str__(self):
+        return printable(super().__str__())
 
 
 class ConfigurationError(MonitorError):
@@ -64,7 +93,7 @@ class UnusableExposureError(MonitorError):
         self.problem = problem
 
     def __str__(self):
-        return f"{self.filename}: {self.problem}"
+        return printable(f"{self.filename}: {self.problem}")
 
 
 class NotEnoughPointsError(MonitorError):

@@ -112,7 +112,7 @@ class Archive:
 
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", NoResultsWarning)
+                warnings.simplefilter("ignore", NoResultsWarning)  # that there is none is said of what was asked for
                 return http.persistently(lambda: query(*args, **criteria), self.server)
         except (InvalidQueryError, LookupError, TypeError, ValueError, AttributeError) as error:
             raise ArchiveError(

@@ -4,6 +4,9 @@ import re
 import warnings
 
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
+
+from wfc3_cte_monitor.errors import said
 
 __all__ = ["fits_problem"]
 
@@ -26,10 +29,10 @@ def fits_problem(path):
         return f"no FITS file: it begins with {start.decode('ascii', 'replace')[:20]!r}"
     try:
         with warnings.catch_warnings(), fits.open(path, memmap=True) as hdus:
-            warnings.simplefilter("ignore")  # what astropy would warn of is found and said here
+            warnings.simplefilter("ignore", AstropyUserWarning)  # what astropy warns of is found and said here
             return _structure_problem(hdus, path.stat().st_size) or _checksum_problem(hdus)
-    except (OSError, ValueError, TypeError, LookupError, fits.VerifyError) as error:
-        return f"damaged FITS file ({' '.join(str(error).split())[:120]})"
+    except Exception as error:  # astropy stumbles over damaged headers in many ways
+        return f"damaged FITS file ({said(error, most=120)})"
 
 
 def _structure_problem(hdus, size):

@@ -6,7 +6,7 @@ import numpy as np
 from astropy.table import Table
 from astropy.units import UnitConversionError
 
-from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.errors import CatalogError, said
 from wfc3_cte_monitor.records import MasterCatalog
 
 __all__ = ["catalog_path", "read_catalog", "read_reference", "write_catalog", "check_field"]
@@ -125,7 +125,7 @@ def _read_table(path):
     try:
         return Table.read(path, format=kinds.get(path.suffix.lower(), "ascii"))
     except Exception as error:  # each format has errors of its own
-        raise CatalogError(f"{path}: not a table ({' '.join(str(error).split())[:200]})") from error
+        raise CatalogError(f"{path}: not a table ({said(error)})") from error
 
 
 def _degrees(table, names, path):
@@ -182,14 +182,17 @@ def _parse(line):
     if len(words) < 5:
         return None, f"{len(words)} columns where {_COLUMNS} are expected"
     try:
+        # Python's own numbers may have underscores, and the digits of any alphabet.
+        if not line.isascii() or "_" in line:
+            raise ValueError
         star_id, values = _integer(words[0]), [float(word) for word in words[1:5]]
     except (ValueError, OverflowError):
         return None, f"not numbers: {' '.join(words[:5])[:60]!r}"
     if star_id is None or not -(2**63) <= star_id < 2**63:
-        return None, f"id {words[0]} is not an integer"
+        return None, f"id {words[0][:30]} is not an integer"
     if not np.isfinite(values).all() or not _on_sky(*values[2:]):
         hint = "exchanged?" if _on_sky(*values[:1:-1]) else "degrees?"
-        return None, f"RA {words[3]}, Dec {words[4]} or position not possible ({hint})"
+        return None, f"RA {words[3][:30]}, Dec {words[4][:30]} or position not possible ({hint})"
     return (star_id, *values), None
 
 

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, visit
+from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, say, visit
 from wfc3_cte_monitor.pipeline.check import check_archive
 
 __all__ = ["add_parser", "lines"]
@@ -104,5 +104,5 @@ def _section(title, entries):
 
 def _run(args):
     inventory = check_archive(args.pr, args.v, load_settings(args), args.jobs)
-    print("\n".join(lines(inventory)))
+    say(lines(inventory))
     return 0 if inventory.complete else 1

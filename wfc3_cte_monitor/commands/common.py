@@ -1,6 +1,7 @@
 """What the commands share."""
 
 import argparse
+import io
 import logging
 import os
 import signal
@@ -13,8 +14,9 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor.commands.subsets import chosen_subset
 from wfc3_cte_monitor.database import Database
-from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError
+from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError, printable
 from wfc3_cte_monitor.outputs import MOST_RECENT
+from wfc3_cte_monitor.pipeline.parallel import LogLine, warnings_logged
 from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
 from wfc3_cte_monitor.tables import Schema
@@ -34,6 +36,7 @@ __all__ = [
     "yes_no",
     "visit",
     "logging_to_terminal",
+    "say",
     "guarded",
 ]
 
@@ -176,7 +179,7 @@ class _TerminalHandler(logging.Handler):
 def logging_to_terminal():
     """Log lines on stderr; beside a progress bar only what needs attention."""
     handler = _TerminalHandler(logging.WARNING if sys.stderr.isatty() else logging.INFO)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    handler.setFormatter(LogLine("%(levelname)s: %(message)s"))
     logger = logging.getLogger("wfc3_cte_monitor")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
@@ -205,16 +208,24 @@ def _terminate(number, frame):
 
 def report(summary, program):
     """Print what came of a run; returns the exit code."""
-    print("\n".join(summary.lines()))
+    say(summary.lines())
     if summary.interrupted:
         print(f"{program}: {_GOES_ON}", file=sys.stderr)
     return summary.exit_code
 
 
+def say(lines):
+    """Print lines, each as one, whatever a file had in a name or value."""
+    print("\n".join(map(printable, lines)))
+
+
 def guarded(command, args, program):
     """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal's encoding does not have, such as ASCII with LC_ALL=C, must not end a run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with logging_to_terminal(), _sigterm_raised():
+        with logging_to_terminal(), warnings_logged(), _sigterm_raised():
             return command(args)
     except KeyboardInterrupt as error:
         print(f"{program}: {_GOES_ON}", file=sys.stderr)
@@ -222,5 +233,6 @@ def guarded(command, args, program):
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
     except OSError as error:  # a full disk, a folder that vanished
-        print(f"{program}: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        problem = f"{program}: error: {error.filename or 'output'}: {error.strerror or error}"
+        print(printable(problem), file=sys.stderr)
     return BAD_INPUT

@@ -10,6 +10,7 @@ from wfc3_cte_monitor.commands.common import (
     load_settings,
     positive_int,
     positive_number,
+    say,
     visit,
 )
 from wfc3_cte_monitor.commands.subsets import add_field
@@ -57,7 +58,7 @@ def _run_tweakreg(args):
 
 def _closed(summary):
     """Print a summary; the exit code."""
-    print("\n".join(summary.lines()))
+    say(summary.lines())
     return 1 if summary.failures else 0
 
 

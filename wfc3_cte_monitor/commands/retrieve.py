@@ -2,7 +2,7 @@
 
 import argparse
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, visit
+from wfc3_cte_monitor.commands.common import add_config, load_settings, say, visit
 from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
 from wfc3_cte_monitor.settings import server_url
 
@@ -68,5 +68,5 @@ def _run(args):
     settings = load_settings(args)
     programs = listed_programs(args.pr, settings)
     retrieval = retrieve(programs, tuple(args.v), settings, server=args.server, dry_run=args.dry_run)
-    print("\n".join(retrieval.lines()))
+    say(retrieval.lines())
     return retrieval.exit_code

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.outputs import FOLDERS, make_folder, replace_file
+from wfc3_cte_monitor.settings import check_folder
 from wfc3_cte_monitor.tables import shipped_file
 
 __all__ = ["add_parser", "set_up", "default_answers"]
@@ -82,22 +83,38 @@ def set_up(answers, *, keep_config=False, force=False):
     Raises
     ------
     ConfigurationError
-        ``config.py`` exists, or a folder cannot be written.
+        ``config.py`` exists, or its folder is one in which others could replace it, or a folder cannot be written.
     """
     config = answers["folder"] / "config.py"
     if config.exists() and not (keep_config or force):
         raise ConfigurationError(f"{config} exists; --force replaces it")
+    _make_closed(config.parent)
     data, tree = Path(answers["path_to_data"]), Path(answers["path_to_outputs"])
     for parent, folders in ((data, _DATA_FOLDERS), (tree, FOLDERS)):
         for name, text in folders.items():
             _make_documented(parent / name, text)
     _make_documented(Path(answers["path_to_db"]), "The database of the monitor.")
     if force or not config.exists():
-        make_folder(config.parent)
         # Python reads its own files as UTF-8, whatever the locale.
         text = _filled(shipped_file("config.example.py").read_text(encoding="utf-8"), answers)
-        replace_file(config, lambda new: new.write_text(text, encoding="utf-8"))
+        replace_file(config, lambda new: _write_closed(new, text))
     return config
+
+
+def _make_closed(folder):
+    """Whatever the umask: a configuration is executed only where nobody else can write it, or put another there."""
+    if not folder.is_dir():
+        _close(make_folder(folder))
+    check_folder(make_folder(folder), f"{folder}: is not for a configuration")
+
+
+def _write_closed(path, text):
+    path.write_text(text, encoding="utf-8")
+    _close(path)
+
+
+def _close(path):
+    path.chmod(path.stat().st_mode & ~0o022)
 
 
 def _make_documented(folder, text):

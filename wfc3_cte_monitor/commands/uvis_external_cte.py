@@ -121,6 +121,7 @@ def _simulate(args):
         oddities=args.oddities,
         **({"wcs_error": 0.5, "roll_error": 0.05} if args.archive else {}),
     )
+    config = setup.set_up(setup.default_answers(args.destination.resolve()), keep_config=True)
     total = sum(len(exposure.variants) for exposure in plan)
     with tqdm(total=total, unit="file", disable=not sys.stderr.isatty()) as bar:
         paths = simulate.simulate_observatory(
@@ -133,7 +134,6 @@ def _simulate(args):
             jobs=args.jobs,
             progress=lambda path: bar.update(),
         )
-    config = setup.set_up(setup.default_answers(args.destination.resolve()), keep_config=True)
     folder = args.destination / ("archive" if args.archive else "data")
     print(f"{len(paths)} exposures in {folder}, the truth in {args.destination / 'truth'}")
     print(f"run_uvis_external_cte --pr all --config {config}   (or export {CONFIG_VARIABLE}={config})")

@@ -7,6 +7,7 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3_cte_monitor import uvis
+from wfc3_cte_monitor.errors import said
 
 __all__ = ["pixel_area", "area_from_wcs"]
 
@@ -63,13 +64,13 @@ def area_from_wcs(wcs, x, y):
 
 def _area_map(image, folder):
     path = Path(folder) / f"UVIS{image.chip}wfc3_map.fits"
-    if not path.exists():
+    if not path.is_file():
         return None
     try:
         with fits.open(path, memmap=False) as hdus:
             data = next((hdu.data for hdu in hdus if hdu.data is not None), None)
-    except (OSError, ValueError, TypeError, fits.VerifyError) as error:
-        log.warning("%s: cannot be read (%s); the pixel area comes from the WCS", path, error)
+    except Exception as error:  # astropy stumbles over damaged headers in many ways
+        log.warning("%s: cannot be read (%s); the pixel area comes from the WCS", path, said(error))
         return None
     if data is None or data.shape != image.data.shape:
         log.warning("%s: not of the image's shape %s; the pixel area comes from the WCS", path.name, image.data.shape)

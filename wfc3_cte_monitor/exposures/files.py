@@ -2,13 +2,14 @@
 
 import math
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from astropy.io import fits
 
-from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.errors import UnusableExposureError, said
+from wfc3_cte_monitor.exposures.structure import check_file, check_structure
 
-__all__ = ["find_files", "opened", "text", "number", "optional_number", "has_value"]
+__all__ = ["find_files", "opened", "the_value", "text", "number", "optional_number", "has_value"]
 
 
 def find_files(folder):
@@ -21,52 +22,53 @@ def find_files(folder):
 def opened(path):
     """The HDU list of a whole UVIS file; whatever is wrong with it becomes an `UnusableExposureError`."""
     try:
-        if path.stat().st_size == 0:
-            raise UnusableExposureError(path.name, "empty file; retrieve it again")
-        with _opened_quietly(path) as hdus:
+        with _opened_whole(path) as hdus:
             yield hdus
     except KeyError as error:
         # astropy: "Keyword 'X' not found." and "Extension ('DQ', 1) not found."
         raise UnusableExposureError(path.name, f"missing: {str(error.args[0]).removesuffix(' not found.')}") from error
     except ValueError as error:
-        raise UnusableExposureError(path.name, f"damaged: {' '.join(str(error).split())}; retrieve it again") from error
+        raise UnusableExposureError(path.name, f"damaged: {said(error)}; retrieve it again") from error
     except (OSError, TypeError, fits.VerifyError) as error:
-        message = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise UnusableExposureError(path.name, f"cannot be read ({message}); retrieve it again") from error
+        raise UnusableExposureError(path.name, f"cannot be read ({said(error)}); retrieve it again") from error
 
 
-def _opened_quietly(path):
-    """What astropy warns of in a damaged file is found, and said with a cure, by the check of the structure."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.AstropyUserWarning)
-        hdus = fits.open(path, memmap=False)
+def _opened_whole(path):
+    """Open a file of which every part can be read."""
+    check_file(path)
+    with warnings.catch_warnings(record=True) as warned:
         try:
-            _check_structure(path, hdus)
-        except BaseException:
-            hdus.close()
+            with ExitStack() as stack:
+                hdus = stack.enter_context(fits.open(path, memmap=False))
+                check_structure(path, hdus)
+                stack.pop_all()
+        except (UnusableExposureError, OSError):
             raise
+        except Exception as error:  # astropy stumbles over damaged headers in many ways
+            raise UnusableExposureError(path.name, f"damaged header ({said(error)}); retrieve it again") from error
+    # Of a file that is refused the error says it, and a cure.
+    if warned:
+        more = f" (and {len(warned) - 1} more)" if len(warned) > 1 else ""
+        warnings.warn(f"{path.name}: {said(warned[0].message)}{more}", warned[0].category, stacklevel=2)
     return hdus
-
-
-def _check_structure(path, hdus):
-    last = hdus[len(hdus) - 1].fileinfo()
-    if last["datLoc"] + last["datSpan"] > path.stat().st_size:
-        raise UnusableExposureError(path.name, "truncated file; retrieve it again")
-    if str(hdus[0].header.get("INSTRUME")).strip() != "WFC3" or str(hdus[0].header.get("DETECTOR")).strip() != "UVIS":
-        raise UnusableExposureError(path.name, "not a WFC3/UVIS exposure (INSTRUME, DETECTOR)")
-    missing = [f"{name},{n}" for n in (1, 2) for name in ("SCI", "DQ") if (name, n) not in hdus]
-    if missing and not (hdus[0].header.get("SUBARRAY") is True and ("SCI", 1) in hdus):
-        raise UnusableExposureError(path.name, f"extension missing: {', '.join(missing)} (a full frame has both chips)")
 
 
 def text(header, keyword):
     """The value of a keyword as text, without blanks around it; KeyError where there is none."""
-    return str(header[keyword]).strip()
+    return str(the_value(header, keyword)).strip()
+
+
+def the_value(header, keyword):
+    """The value of a keyword; ValueError where it has two, of which astropy would take the first."""
+    value = header[keyword]
+    if header.count(keyword) > 1 and any(header[keyword, n] != value for n in range(header.count(keyword))):
+        raise ValueError(f"{keyword} has two values, {value!r} and another")
+    return value
 
 
 def number(header, keyword, possible=(-math.inf, math.inf)):
     """The value of a keyword as a number; ValueError where it is none, or outside of what is `possible`."""
-    value = header[keyword]
+    value = the_value(header, keyword)
     if isinstance(value, (bool, str)) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ValueError(f"{keyword} = {value!r} is not a number")
     if not possible[0] < value < possible[1]:

@@ -18,8 +18,10 @@ _READ_BY_RULE = {
     *("ROOTNAME", "PROPOSID", "TARGNAME", "FILTER", "EXPTIME", "EXPSTART", "FLASHLVL", "POSTARG1", "POSTARG2", "PA_V3"),
 }
 """Columns of fileinfo that an `Exposure` has by itself."""
-_EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 1e5)
-"""Outside of these a header is damaged: no exposure outlasts an orbit [s], and WFC3 is in space since 2009 [MJD]."""
+_EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 7e4)
+"""Outside of these a header is damaged: no exposure outlasts an orbit [s], WFC3 is in space from 2009 to 2050 [MJD]."""
+_FLASHLVL_RANGE, _POSTARG_RANGE, _ANGLE_RANGE = (-1e-6, 1e5), (-1e3, 1e3), (-361.0, 361.0)
+"""[e-/px], [arcsec], [deg]"""
 
 
 def read_exposure(path, legal, same_chip=False):
@@ -93,14 +95,14 @@ def _exposure(path, primary, keywords):
     try:
         uvis.visit_of(rootname)
     except UnusableExposureError as error:
-        raise UnusableExposureError(path.name, f"{error.problem}: {rootname!r}") from error
+        raise UnusableExposureError(path.name, f"{error.problem}: {rootname[:40]!r}") from error
     if path.name not in (f"{rootname}_flt.fits", f"{rootname}_flc.fits"):
         raise UnusableExposureError(path.name, f"file name and ROOTNAME ({rootname}) differ")
-    postarg1, postarg2 = number(primary, "POSTARG1"), number(primary, "POSTARG2")
+    postarg1, postarg2 = (number(primary, f"POSTARG{axis}", _POSTARG_RANGE) for axis in (1, 2))
     return Exposure(
         path=path,
         rootname=rootname,
-        program=int(number(primary, "PROPOSID")),
+        program=_program(primary),
         target=uvis.target_of(text(primary, "TARGNAME")),
         filter=text(primary, "FILTER"),
         exptime=number(primary, "EXPTIME", _EXPTIME_RANGE),
@@ -110,9 +112,16 @@ def _exposure(path, primary, keywords):
         chip=chip_of_field(postarg2),
         postarg1=postarg1,
         postarg2=postarg2,
-        pa_v3=number(primary, "PA_V3"),
+        pa_v3=number(primary, "PA_V3", _ANGLE_RANGE),
         keywords=keywords,
     )
+
+
+def _program(primary):
+    program = number(primary, "PROPOSID", (0, 1e6))
+    if not program.is_integer():
+        raise ValueError(f"PROPOSID = {program:g} is not a whole number")
+    return int(program)
 
 
 def _kept_keywords(primary, sci):
@@ -162,4 +171,4 @@ def _complete_flash(path, primary):
 
 def _flash_level(primary):
     """FLASHLVL of a successful post-flash, else 0."""
-    return number(primary, "FLASHLVL") if text(primary, "FLASHSTA") == "SUCCESSFUL" else 0.0
+    return number(primary, "FLASHLVL", _FLASHLVL_RANGE) if text(primary, "FLASHSTA") == "SUCCESSFUL" else 0.0

@@ -7,11 +7,17 @@ import numpy as np
 from astropy.wcs import WCS, FITSFixedWarning
 
 from wfc3_cte_monitor import uvis
-from wfc3_cte_monitor.errors import UnusableExposureError
-from wfc3_cte_monitor.exposures.files import number, opened, optional_number, text
+from wfc3_cte_monitor.errors import UnusableExposureError, said
+from wfc3_cte_monitor.exposures.files import number, opened, optional_number, text, the_value
 from wfc3_cte_monitor.records import ChipImage
 
 __all__ = ["read_chip", "read_wcs", "footprint"]
+
+_MOST_PIXELS = 10_000
+"""Along an axis: more than any frame of the detector has, in any binning and with its overscan."""
+_SIP_ORDERS = (0, 10)
+"""Between them are those of the SIP convention; one of a thousand takes seconds for a star."""
+_WCS_KEYWORDS = tuple(f"{name}{axis}" for name in ("CRVAL", "CRPIX", "CTYPE", "CD1_", "CD2_") for axis in (1, 2))
 
 
 def read_chip(path, chip):
@@ -80,8 +86,9 @@ def read_wcs(path):
 
 
 def _pixels(path, sci):
-    if sci.data is None or sci.data.ndim != 2:
-        raise UnusableExposureError(path.name, f"SCI,{sci.ver} holds no image")
+    shape = sci.shape  # of the header: to read the pixels may need more memory than there is
+    if len(shape) != 2 or not all(0 < size <= _MOST_PIXELS for size in shape):
+        raise UnusableExposureError(path.name, f"SCI,{sci.ver} holds no image of this detector (shape {shape})")
     data = np.ascontiguousarray(sci.data, dtype=np.float32)
     if not np.isfinite(data).any():
         raise UnusableExposureError(path.name, f"SCI,{sci.ver} holds no finite pixel")
@@ -90,10 +97,12 @@ def _pixels(path, sci):
 
 def _data_quality(path, hdu, shape):
     """DQ bits; calwf3 writes an extension without pixels where all are 0."""
-    if hdu.data is None:
+    if not hdu.shape:
         return np.zeros(shape, dtype=np.int16)
-    if hdu.data.shape != shape:
-        raise UnusableExposureError(path.name, f"DQ,{hdu.ver} is {hdu.data.shape}, SCI is {shape}")
+    if hdu.shape != shape:
+        raise UnusableExposureError(path.name, f"DQ,{hdu.ver} is {hdu.shape}, SCI is {shape}")
+    if hdu.data.dtype.kind not in "iu":
+        raise UnusableExposureError(path.name, f"DQ,{hdu.ver} holds {hdu.data.dtype.name}, not integers")
     return hdu.data.astype(np.int16 if hdu.data.dtype.itemsize <= 2 else np.int32)
 
 
@@ -111,15 +120,30 @@ def _read_noise(primary, chip):
 
 def _full_wcs(path, header, hdus):
     """With the NPOL and D2IM tables, which are extensions of the file: leaving them out misplaces stars by 0.06 px."""
+    _check_wcs_keywords(path, header)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FITSFixedWarning)  # harmless on every HST header: it adds MJD-OBS etc.
             wcs = WCS(header, hdus)
     except Exception as error:  # wcslib and the table look-up raise many kinds
-        raise UnusableExposureError(path.name, f"its WCS cannot be read: {' '.join(str(error).split())}") from error
+        raise UnusableExposureError(path.name, f"its WCS cannot be read: {said(error)}") from error
     if not wcs.has_celestial:
         raise UnusableExposureError(path.name, "has no celestial WCS")
+    if not np.linalg.det(wcs.pixel_scale_matrix):
+        raise UnusableExposureError(path.name, "its WCS is singular (CD matrix)")
     return wcs
+
+
+def _check_wcs_keywords(path, header):
+    """What astropy passes over: one of two values, SIP that CTYPE does not announce, polynomials without end."""
+    for keyword in _WCS_KEYWORDS:
+        the_value(header, keyword)
+    for keyword in ("A_ORDER", "B_ORDER", "AP_ORDER", "BP_ORDER"):
+        if keyword in header:
+            number(header, keyword, _SIP_ORDERS)
+    announced = [text(header, f"CTYPE{axis}").endswith("-SIP") for axis in (1, 2)]
+    if not all(announced) and any(f"{axis}_ORDER" in header for axis in "AB"):
+        raise UnusableExposureError(path.name, "its WCS has SIP coefficients, but CTYPE does not say so")
 
 
 def _scale_at_reference(wcs):

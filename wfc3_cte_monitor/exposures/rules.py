@@ -73,7 +73,7 @@ def _wrong_target(exposure, primary, sci_headers, legal):
         return "off-field", text(primary, "TARGNAME")
     if exposure.target not in uvis.MONITOR_TARGETS and exposure.target not in legal.target_list:
         raise UnusableExposureError(
-            exposure.path.name, f"unknown target {text(primary, 'TARGNAME')!r}; target_list has the known ones"
+            exposure.path.name, f"unknown target {text(primary, 'TARGNAME')[:80]!r}; target_list has the known ones"
         )
     if exposure.target not in legal.target_list:
         return "target not in target_list", exposure.target

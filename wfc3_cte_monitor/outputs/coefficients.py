@@ -4,7 +4,7 @@ import numpy as np
 from astropy.table import Table
 from astropy.time import Time
 
-from wfc3_cte_monitor.errors import CoefficientError
+from wfc3_cte_monitor.errors import CoefficientError, said
 from wfc3_cte_monitor.outputs.files import replace_file, write_table
 from wfc3_cte_monitor.records import BackgroundSurface, Coefficients, CteSurface
 
@@ -212,29 +212,36 @@ def _read_ecsv(path):
     common = {
         "covariance": covariance,
         "unit": {text: unit for unit, text in _UNITS.items()}[meta["unit"]],
-        "rank": meta["rank"],
-        "chi2": meta["chi2"],
-        "n_points": meta["points"],
-        "n_epochs": meta["epochs"],
-        "d_range": tuple(meta["range_d"]),
-        "f_range": tuple(meta["range_f"]),
-        "scatter": meta["scatter"],
+        "rank": int(meta["rank"]),
+        "chi2": float(meta["chi2"]),
+        "n_points": int(meta["points"]),
+        "n_epochs": int(meta["epochs"]),
+        "d_range": _floats(meta["range_d"]),
+        "f_range": _floats(meta["range_f"]),
+        "scatter": float(meta["scatter"]),
     }
     if meta["flashlvl"] is None:
-        of_background = {name: meta[name] for name in ("form", "offset")}
-        of_background["background_range"] = tuple(meta["range_background"])
+        of_background = {"form": str(meta["form"]), "offset": float(meta["offset"])}
+        of_background["background_range"] = _floats(meta["range_background"])
         surface = BackgroundSurface(coefficients=coefficients.reshape(shape), **common, **of_background)
     else:
         surface = CteSurface(coefficients=coefficients.reshape(3, 3), **common)
-    names = ("target", "filter", "length", "flashlvl", "ctecorr", "aperture", "epoch_mjd", "software", "photometry")
     return Coefficients(
         surface=surface,
-        background=meta.get("background", np.nan),
+        **{name: str(meta[name]) for name in ("target", "filter", "length", "software")},
+        **{name: float(meta[name]) for name in ("aperture", "epoch_mjd")},
+        flashlvl=None if meta["flashlvl"] is None else float(meta["flashlvl"]),
+        ctecorr={True: True, False: False}[meta["ctecorr"]],
+        photometry=dict(meta["photometry"]),
+        background=float(meta.get("background", np.nan)),
         source=path.name,
-        programs=tuple(meta["programs"]),
-        subset=meta.get("subset", ""),
-        **{name: meta[name] for name in names},
+        programs=tuple(int(program) for program in meta["programs"]),
+        subset=str(meta.get("subset", "")),
     )
+
+
+def _floats(values):
+    return tuple(float(value) for value in values)
 
 
 # ---- Either ----------------------------------------------------------------------------------------------------------
@@ -258,9 +265,26 @@ def read_coefficients(path):
         There is no such file, or it is something else.
     """
     try:
-        return (_read_ecsv if path.suffix == ".ecsv" else _read_text)(path)
+        coefficients = (_read_ecsv if path.suffix == ".ecsv" else _read_text)(path)
+        _check(coefficients)
+        return coefficients
     except OSError as error:
         raise CoefficientError(f"{path}: {error.strerror or error}") from error
-    except (KeyError, IndexError, ValueError, TypeError) as error:
-        problem = f"{path}: no coefficient file of this version, or damaged ({' '.join(str(error).split())})"
+    except Exception as error:  # YAML in a file that is damaged may be anything
+        problem = f"{path}: no coefficient file of this version, or damaged ({said(error)})"
         raise CoefficientError(problem) from error
+
+
+def _check(coefficients):
+    """What is computed with must be numbers; ValueError where it is not."""
+    surface = coefficients.surface
+    ranges = [surface.d_range, surface.f_range]
+    if isinstance(surface, BackgroundSurface):
+        ranges.append(surface.background_range)
+    numbers = (surface.coefficients.ravel(), surface.covariance.ravel(), surface.scatter, *ranges)
+    if not all(np.isfinite(values).all() for values in numbers) or np.any(np.diag(surface.covariance) < 0):
+        raise ValueError("coefficients, variances and ranges must be numbers")
+    if not all(len(limits) == 2 and limits[0] <= limits[1] for limits in ranges):
+        raise ValueError("a range must have two ends, the smaller first")
+    if coefficients.length not in _LENGTHS:
+        raise ValueError(f"length {coefficients.length!r} is neither s nor l")

@@ -8,7 +8,7 @@ from astropy.io import fits
 from astropy.io.ascii import InconsistentTableError
 from astropy.table import Column, MaskedColumn, Table
 
-from wfc3_cte_monitor.errors import CatalogError
+from wfc3_cte_monitor.errors import CatalogError, said
 from wfc3_cte_monitor.outputs.files import replace_file
 
 __all__ = ["StarList", "read_star_list", "write_star_list"]
@@ -63,8 +63,7 @@ def read_star_list(path):
             raise ValueError("no stars in it")
         return StarList(table, kind, path=path)
     except (OSError, ValueError, TypeError, IndexError, InconsistentTableError) as error:
-        problem = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise CatalogError(f"{path}: cannot be read as a list of stars ({problem})") from error
+        raise CatalogError(f"{path}: cannot be read as a list of stars ({said(error)})") from error
 
 
 def _read_fits(path):

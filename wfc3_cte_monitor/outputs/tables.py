@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table, vstack
 
-from wfc3_cte_monitor.errors import UnusableExposureError
+from wfc3_cte_monitor.errors import UnusableExposureError, said
 from wfc3_cte_monitor.outputs.files import unique_path, write_table
 from wfc3_cte_monitor.records import Photometry, StarPositions
 
@@ -57,7 +57,7 @@ def read_positions(path):
         columns = (np.asarray(table[name], dtype=float) for name in ("x", "y", "shift"))
         return StarPositions(np.asarray(table["id"], dtype=np.int64), *columns), int(table.meta["chip"])
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UnusableExposureError(path, f"not a coordinate file ({error}); run with --dofind y") from error
+        raise UnusableExposureError(path, f"not a coordinate file ({said(error)}); run with --dofind y") from error
 
 
 def photometry_table(photometry, meta):
@@ -195,5 +195,5 @@ def _read_back(path):
     except (ValueError, KeyError, TypeError) as error:
         aside = unique_path(path.parent, f"{path.stem}_unreadable", path.suffix)
         path.replace(aside)
-        log.warning("%s: not a table any more (%s); it is %s now", path, " ".join(str(error).split()), aside.name)
+        log.warning("%s: not a table any more (%s); it is %s now", path, said(error), aside.name)
         return Table()

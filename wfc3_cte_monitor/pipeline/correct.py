@@ -287,9 +287,11 @@ def _corrected(sets, flux, n, mjd, background):
     surfaces = [one.surface for one in sets]
     levels = [max(level, _LEAST_BACKGROUND) for one in sets for level in _backgrounds(one)]
     shares = shares_of(levels[: len(surfaces)], background)
-    correction, error, f_mid = correct(surfaces, levels[: len(surfaces)], flux, n, mjd, background)
-    finite = np.isfinite(correction) & np.isfinite(error)
     on_chip = (n > 0.5) & (n < ROWS + 0.5)
+    # Far off the chip, where there is no loss to tell, the equation for the flux need not have a solution.
+    inside = np.clip(n, 0.5, ROWS + 0.5)
+    correction, error, f_mid = correct(surfaces, levels[: len(surfaces)], flux, inside, mjd, background)
+    finite = np.isfinite(correction) & np.isfinite(error)
     flags = (
         _where(~finite, CorrectionFlag.NOT_FINITE)
         | _where(np.isfinite(n) & ~on_chip, CorrectionFlag.OFF_CHIP)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from wfc3_cte_monitor import outputs
+from wfc3_cte_monitor.pipeline.parallel import LogLine
 
 __all__ = ["run_log", "decision", "now"]
 
@@ -52,7 +53,7 @@ def run_log(folder, kept, timestamp=None):
     """
     path = outputs.unique_path(folder, timestamp or now(), ".log")
     handlers = [
-        _handler(path, logging.Formatter("%(asctime)s %(levelname)-7s %(message)s")),
+        _handler(path, LogLine("%(asctime)s %(levelname)-7s %(message)s")),
         _handler(path.with_suffix(".jsonl"), _JsonLine()),
     ]
     logger = logging.getLogger("wfc3_cte_monitor")

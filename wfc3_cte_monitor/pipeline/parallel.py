@@ -6,19 +6,20 @@ import pickle
 import sys
 import threading
 import traceback
+import warnings
 from collections import deque
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from itertools import islice
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from wfc3_cte_monitor.errors import KilledWorkError, MonitorError
+from wfc3_cte_monitor.errors import KilledWorkError, MonitorError, printable, said
 from wfc3_cte_monitor.pipeline.processes import Processes
 
-__all__ = ["in_order", "progress"]
+__all__ = ["LogLine", "in_order", "progress", "warnings_logged"]
 
 log = logging.getLogger(__name__)
 _package_log = logging.getLogger("wfc3_cte_monitor")
@@ -176,7 +177,8 @@ def _guarded(function, task):
         handlers, _package_log.handlers = _package_log.handlers, [keeper]
         _package_log.setLevel(logging.DEBUG)
         try:
-            return *_caught(function, task), keeper.records
+            with warnings_logged():
+                return *_caught(function, task), keeper.records
         finally:
             _package_log.handlers = handlers
 
@@ -188,7 +190,8 @@ def _caught(function, task):
     except MonitorError as error:
         return None, error
     except Exception as error:  # one exposure's trouble must not stop the others
-        log.debug("unforeseen: %s", traceback.format_exc())
+        for line in traceback.format_exc().splitlines():
+            log.debug("unforeseen: %s", line)
         return None, error
 
 
@@ -202,6 +205,26 @@ class _Keeper(logging.Handler):
     def emit(self, record):
         record.msg, record.args, record.exc_info = record.getMessage(), None, None
         self.records.append(record)
+
+
+@contextmanager
+def warnings_logged():
+    """What libraries warn of becomes lines of the log; else it would be seen on a terminal, in several, and be lost."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _log_warning
+        yield
+
+
+def _log_warning(message, category, *where):
+    log.warning("%s: %s", category.__name__, said(message))
+
+
+class LogLine(logging.Formatter):
+    """Log records as lines, whatever a file had in a name or value."""
+
+    def format(self, record):
+        """One line."""
+        return printable(super().format(record))
 
 
 def progress(iterable, total, label):

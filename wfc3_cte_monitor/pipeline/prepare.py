@@ -3,8 +3,6 @@
 import logging
 from functools import partial
 
-from astropy.io import fits
-
 from wfc3_cte_monitor.errors import ConfigurationError, UnusableExposureError
 from wfc3_cte_monitor.exposures import find_files, read_exposure
 from wfc3_cte_monitor.pairing import with_partners
@@ -130,11 +128,11 @@ def _fail(summary, path, error):
 def _misplaced(exposure, path, settings):
     """The error of a file that lies in another program's folder, or twice; or None."""
     folder = path.parent.name
-    program = exposure.program if not isinstance(exposure, Rejection) else _program(path)
+    program = _said_by(exposure).program
     if str(program) != folder:
         return UnusableExposureError(path.name, f"lies in {folder} but its PROPOSID is {program}; move it there")
     twins = [settings.path_to_data / str(other) / path.name for other in settings.program_list if str(other) != folder]
-    twins = [twin for twin in twins if twin.exists() and str(_program(twin)) == twin.parent.name]
+    twins = [twin for twin in twins if _program(twin, settings) == twin.parent.name]
     if twins:
         also = ", ".join(twin.parent.name for twin in twins)
         return UnusableExposureError(
@@ -142,11 +140,16 @@ def _misplaced(exposure, path, settings):
         )
 
 
-def _program(path):
-    """PROPOSID of a file, None where it cannot be read: what is wrong with it is said when it is its turn."""
+def _said_by(read):
+    """The `Exposure` that a header describes, whether it counts or not."""
+    return read.exposure if isinstance(read, Rejection) else read
+
+
+def _program(path, settings):
+    """Program of a file, None where it cannot be read: what is wrong with it is said when it is its turn."""
     try:
-        return int(fits.getval(path, "PROPOSID"))
-    except (OSError, KeyError, TypeError, ValueError):
+        return str(_said_by(read_exposure(path, settings)).program)
+    except UnusableExposureError:
         return None
 
 

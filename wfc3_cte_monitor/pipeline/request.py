@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
+from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError, said
 
 __all__ = ["Request", "Summary", "PLOTS", "SAME_CHIP_PLOTS"]
 
@@ -193,4 +193,4 @@ def unexpected(name, error):
     """An error that nobody foresaw, as one line."""
     if isinstance(error, KilledWorkError):
         return UnusableExposureError(name, str(error))
-    return UnusableExposureError(name, f"{type(error).__name__}: {' '.join(str(error).split())}")
+    return UnusableExposureError(name, f"{type(error).__name__}: {said(error)}")

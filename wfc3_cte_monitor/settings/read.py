@@ -5,9 +5,10 @@ import runpy
 from dataclasses import MISSING, fields
 from pathlib import Path
 
-from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.errors import ConfigurationError, said
 from wfc3_cte_monitor.settings.expected import expectations, wrong_expectation
 from wfc3_cte_monitor.settings.record import ALIGNMENT_LIMITS, Settings
+from wfc3_cte_monitor.settings.trust import check_author
 from wfc3_cte_monitor.settings.values import (
     bits_by_name,
     chinject_mode,
@@ -84,12 +85,14 @@ def read_settings(path):
     Raises
     ------
     ConfigurationError
-        The file is not Python, or a name in it is unknown, missing or wrong; the message says which.
+        The file is not executed because others can have written it, is not Python, or a name in it is unknown,
+        missing or wrong; the message says which.
     """
+    check_author(path)
     try:
         namespace = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:  # whatever a user's file may raise is a fault of the configuration
-        raise ConfigurationError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+        raise ConfigurationError(f"{path}: {type(error).__name__}: {said(error)}") from error
     values = {name: value for name, value in namespace.items() if _is_setting(name, value)}
     try:
         return _check({name: _convert(name, value, path.parent) for name, value in values.items()}, path)
@@ -162,8 +165,16 @@ def _convert(name, value, folder):
     try:
         converted = convert(value)
     except (TypeError, ValueError, AttributeError):
-        raise ConfigurationError(f"{name}: must be {wanted}, not {value!r}") from None
+        raise ConfigurationError(f"{name}: must be {wanted}, not {_shown(value)}") from None
     return folder / Path(converted).expanduser() if name.startswith("path_") and converted else converted
+
+
+def _shown(value):
+    """A value as Python writes it, but not all of a long one."""
+    try:
+        return said(repr(value), most=200)
+    except Exception:  # a class of the user's own may have any repr
+        return f"a {type(value).__name__}"
 
 
 _CONVERTERS = {

@@ -39,6 +39,7 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     f_mid : ndarray, shape (n,)
         log10 of the flux after half a chip of transfers [dex of e-].
     """
+    # A flux that is not positive has no logarithm: its correction is NaN, with a flag.
     with np.errstate(invalid="ignore", divide="ignore"):
         f = np.where(flux > 0, np.log10(flux), np.nan)
     part, d = n_transfers / ROWS, mjd - MJD_ZERO
