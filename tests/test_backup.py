@@ -28,7 +28,7 @@ SCHEMA = Schema(("ngc104",), APRADS, BINS)
 NEXT = ExposurePair(moved(ONE, "02"), moved(TWO, "02"))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request, tmp_path):
     if request.param == "sqlite":
         return tmp_path / "x.db"

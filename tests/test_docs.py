@@ -119,7 +119,7 @@ def test_the_care_of_the_database_works_line_by_line(tmp_path):
         return done.stdout
 
     run("uvis_external_cte simulate work --epochs 1 --targets ngc104 --lengths l --flashlvl 0 --columns 64", tmp_path)
-    run("uvis_external_cte database create; run_uvis_external_cte --pr all --pl none", work)
+    run("rm data/*/*_flc.fits; uvis_external_cte database create; run_uvis_external_cte --pr all --pl none", work)
     text = (ROOT / "docs" / "database.md").read_text().replace("/tmp/elsewhere.db", str(tmp_path / "elsewhere.db"))
     sync, definitions, *blocks = re.findall(r"```\n(.*?)```", text, re.S)
     said = [run(f"set -e\n{definitions}{block}", work) for block in (sync, *blocks)]

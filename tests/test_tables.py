@@ -68,7 +68,7 @@ def test_readme_of_the_definitions_names_what_can_be_said(tmp_path):
     types = re.search(r"Type: (.*)", text)[1]
     for type_ in re.findall("`([A-Za-z]+)`", types):
         parsed(tmp_path, f"id, {type_}, primary\n")
-    for marker in ("primary", "key", "index", "required", "references table.COLUMN"):
+    for marker in ("primary", "key", "index", "required", "references table.COLUMN", "was OLDNAME"):
         assert f"`{marker}`" in text
         parsed(tmp_path, f"id, Integer, primary\nA, Float, {marker}\n")
     assert set(re.findall("`{([a-z]+)}`", text)) == {"aperture", "bin"}

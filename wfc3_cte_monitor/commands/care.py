@@ -57,8 +57,8 @@ def add_actions(actions):
         _restore,
         "restore",
         help="put a backup in the place of what the database holds",
-        description="Verify a backup, keep what the database holds as another backup, and replace it. It is refused "
-        "as long as another process has the database open.",
+        description="Verify a backup, keep what the database holds as another backup, and replace it. As long "
+        "as another process has an SQLite file open, it is refused; a server's writers are waited for.",
         epilog="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
     )
     p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")

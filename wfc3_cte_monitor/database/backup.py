@@ -54,7 +54,8 @@ def backup_path(folder, name, kind, now=None):
     now : `datetime.datetime`, optional
     """
     now = now or datetime.datetime.now(datetime.UTC)
-    return folder / f"{name}.{kind}_{now.strftime('%Y-%m-%dT%H-%M-%S')}Z.db"
+    time = now.isoformat(timespec="milliseconds").partition("+")[0].replace(":", "-")
+    return folder / f"{name}.{kind}_{time}Z.db"
 
 
 def backups_beside(folder, name):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from wfc3_cte_monitor.database.engine import advance_sequences, insert_rows
-from wfc3_cte_monitor.database.structure import create_missing, existing_columns
+from wfc3_cte_monitor.database.structure import create_missing, existing_columns, own_tables
 from wfc3_cte_monitor.errors import DatabaseError
 
 __all__ = ["TableCopy", "copy_database", "copy_tables", "left_behind", "snapshot"]
@@ -86,11 +86,10 @@ def copy_tables(metadata, origin, connection, source, destination):
 
 def left_behind(source):
     """What the database has and the schema does not, a sorted list of names: it is not copied."""
-    metadata, kinds = source.schema.metadata, source.schema.definitions
+    metadata = source.schema.metadata
     with source.errors_named():
         existing = existing_columns(source.engine, metadata)
-        others = {*sa.inspect(source.engine).get_table_names()} - existing.keys()
-    others = {name for name in others if name.rpartition("_")[2] in kinds}  # A server may hold more than the monitor.
+        others = own_tables(sa.inspect(source.engine).get_table_names(), source.schema) - existing.keys()
     columns = {f"{t}.{c}" for t, names in existing.items() for c in names.keys() - metadata.tables[t].columns.keys()}
     return sorted(others | columns)
 

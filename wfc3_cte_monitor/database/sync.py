@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations, ops
 
 from wfc3_cte_monitor.database import defects
-from wfc3_cte_monitor.database.backup import make_backup
+from wfc3_cte_monitor.database.backup import Backup, make_backup
 from wfc3_cte_monitor.database.comparison import NEW_TABLE, differences, is_required, may_be_null, renames
 from wfc3_cte_monitor.database.engine import restructuring
 from wfc3_cte_monitor.database.restructure import make_steps
@@ -28,8 +28,8 @@ class Sync:
     """What is not defined any more, and still there; texts."""
     statements: tuple = ()
     """The SQL."""
-    backup: object = None
-    """The `Backup` made before; None where nothing was changed."""
+    backup: Backup | None = None
+    """Made before; None where nothing was changed."""
 
 
 class _Undo(Exception):
@@ -69,7 +69,7 @@ def sync_database(database, backup_path, *, allow_drop=False, dry_run=False):
     with database.errors_named(), _undone(), restructuring(database.engine, database.patience) as connection:
         if not dry_run:  # With the lock held: what another process writes is before the backup, or after all of this.
             backup = make_backup(database, backup_path)
-        with _recorded(connection, statements):
+        with _recorded(connection, statements), _unneeded_on_failure(backup):
             changes, kept = _follow(connection, database, allow_drop)
         if dry_run:
             raise _Undo
@@ -101,6 +101,17 @@ def _said(changes):
 def _undone():
     with suppress(_Undo):
         yield
+
+
+@contextmanager
+def _unneeded_on_failure(backup):
+    """What was not changed needs no backup."""
+    try:
+        yield
+    except BaseException:
+        if backup:
+            backup.path.unlink()
+        raise
 
 
 @contextmanager
