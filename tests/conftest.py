@@ -1,6 +1,8 @@
 """What several test modules stand on: a configuration file of one's own, and a small simulated observatory."""
 
+import os
 import shutil
+import subprocess
 
 import pytest
 from postgres_server import running_server
@@ -94,3 +96,21 @@ def postgresql():
     """A PostgreSQL server of one's own; ``postgresql.new()`` is the URL of an empty database on it."""
     with running_server() as server:
         yield server
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """``small_disk(folder, size)`` mounts a small file system there, or skips the test where we may not."""
+    mounted = []
+
+    def mount(folder, size):
+        folder.mkdir(parents=True, exist_ok=True)
+        able = os.geteuid() == 0 and shutil.which("mount")
+        options = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
+        if not able or subprocess.run(options, check=False).returncode:
+            pytest.skip("needs the right to mount a file system")
+        mounted.append(folder)
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)

@@ -719,24 +719,6 @@ def test_a_full_program_folder_leaves_the_exposure_as_it_was(place, archive):
     assert place.leftovers() == []
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """``small_disk(folder, size)`` mounts a small file system there, or skips the test where we may not."""
-    mounted = []
-
-    def mount(folder, size):
-        folder.mkdir(parents=True, exist_ok=True)
-        able = os.geteuid() == 0 and shutil.which("mount")
-        options = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
-        if not able or subprocess.run(options, check=False).returncode:
-            pytest.skip("needs the right to mount a file system")
-        mounted.append(folder)
-
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", folder], check=True)
-
-
 @pytest.mark.slow
 def test_a_full_disk_under_newdata_leaves_the_exposure_as_it_was(place, small_disk):
     small_disk(place.newdata, "12m")

@@ -110,7 +110,7 @@ REHEARSAL = """
 import sys
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.tables import Schema
-database = Database(Path(sys.argv[1]), Schema(["ngc104"], (3,), ()))
+database = Database(sys.argv[1], Schema(["ngc104"], (3,), ()))
 with database.rehearsal():
     print("ready", flush=True)
     sys.stdin.readline()
@@ -121,7 +121,7 @@ def test_a_run_waits_for_a_rehearsal_and_says_so(one_after_another, site):
     assert run(site / "config.py", "--pr", EARLY, "--ctecorr", "flt").code == 0
     (path,) = (site / "database").glob("*.db")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", REHEARSAL, str(path)], **pipes) as rehearsal:
+    with subprocess.Popen([sys.executable, "-c", REHEARSAL, f"sqlite:///{path}"], **pipes) as rehearsal:
         assert rehearsal.stdout.readline() == "ready\n"
         waiting = start(site, "--pr", LATE)
         line = next(line for line in waiting.stderr if "waits for another process" in line)

@@ -256,5 +256,6 @@ def explain(error, url):
         "no password supplied": "see db_url, $PGPASSWORD and ~/.pgpass",
         "lock timeout": _LOCKED,
         "database is locked": _LOCKED,
+        "database or disk is full": "No space left on device",
     }
     return "; ".join([said, *(hint for words, hint in hints.items() if words in said)])

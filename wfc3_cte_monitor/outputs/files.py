@@ -80,8 +80,9 @@ def replace_file(path, write):
         write(new)
         new.replace(path)
     except OSError as error:
-        if error.filename in (str(new), new):
-            error.filename = str(path)  # Nobody knows the name that it has meanwhile.
+        # Nobody knows the name that it has meanwhile; and of a full disk the system names no file at all.
+        if error.filename in (str(new), new) or (error.filename is None and error.errno):
+            error.filename = str(path)
         raise
     finally:
         new.unlink(missing_ok=True)

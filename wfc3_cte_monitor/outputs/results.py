@@ -116,7 +116,18 @@ def copy_tree(folders, destination):
     for folder in folders:
         target = destination / folder.parent.name
         new = temporary_path(target)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.copytree(folder, new, ignore=shutil.ignore_patterns(_FINGERPRINTS))
-        shutil.rmtree(target, ignore_errors=True)
-        new.replace(target)
+        try:
+            _copy(folder, new)
+            shutil.rmtree(target, ignore_errors=True)
+            new.replace(target)
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def _copy(folder, new):
+    """Unlike `shutil.copytree` this ends with the first file that cannot be copied, and its error names that."""
+    for source in sorted(folder.rglob("*")):
+        target = new / source.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_file() and source.name != _FINGERPRINTS:
+            shutil.copy2(source, target)

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from wfc3_cte_monitor import outputs
@@ -70,9 +70,20 @@ def run_log(folder, kept, timestamp=None):
 
 
 def _handler(path, formatter):
-    handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    handler = _File(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(formatter)
     return handler
+
+
+class _File(logging.FileHandler):
+    """A log that finds no room any more does not end its run; the terminal has the lines that it lacks."""
+
+    def handleError(self, record):
+        pass
+
+    def close(self):
+        with suppress(OSError):
+            super().close()
 
 
 def _rotate(folder, kept):

@@ -193,4 +193,6 @@ def unexpected(name, error):
     """An error that nobody foresaw, as one line."""
     if isinstance(error, KilledWorkError):
         return UnusableExposureError(name, str(error))
+    if isinstance(error, OSError) and error.strerror:
+        return UnusableExposureError(name, f"{error.filename2 or error.filename or 'output'}: {error.strerror}")
     return UnusableExposureError(name, f"{type(error).__name__}: {said(error)}")

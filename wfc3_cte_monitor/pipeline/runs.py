@@ -43,8 +43,8 @@ def recorded(database, settings, summary):
     summary : `request.Summary`
         Gets the id of the run, and how it ended.
     """
-    _look_around(database, summary)
     summary.run_id = begin_run(database, _who_and_what(settings, summary.log_file))
+    _look_around(database, summary)  # Only now: of two that begin at the same moment one sees the other.
     try:
         yield
     except KeyboardInterrupt as signal:
@@ -82,6 +82,8 @@ def patience(database):
 def _look_around(database, summary):
     """Note which runs were killed, and say which are at work."""
     for run in running_runs(database):
+        if run["id"] == summary.run_id:
+            continue
         alive = is_alive(run)
         if alive is False:
             end_run(database, run["id"], {"OUTCOME": KILLED})
