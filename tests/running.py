@@ -62,13 +62,13 @@ def run_tool(*arguments):
     return _captured(uvis_external_cte.main, arguments)
 
 
-def run_script(*arguments):
-    """Run the installed command in a process of its own."""
+def run_script(*arguments, **environment):
+    """Run the installed command in a process of its own, with some variables set."""
     script = shutil.which(PROGRAM, path=Path(sys.executable).parent) or shutil.which(PROGRAM)
     inherited = {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE}
     done = subprocess.run(
         [script, *map(str, arguments)],
-        env=inherited,
+        env=inherited | environment,
         capture_output=True,
         text=True,
         timeout=120,
