@@ -57,6 +57,11 @@ def _captured(main, arguments):
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
+def run_wrapper(*arguments):
+    """Run the wrapper in this process with these arguments alone."""
+    return _captured(run_uvis_external_cte.main, arguments)
+
+
 def run_tool(*arguments):
     """Run the tool box in this process."""
     return _captured(uvis_external_cte.main, arguments)

@@ -51,7 +51,7 @@ def hostile(copied, tmp_path_factory):
     example = Path(wfc3_cte_monitor.__file__).parent.parent / "config.example.py"
     (root / "config.py").write_text(example.read_text() + "aprads = [3]\n")
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    arguments = ("--pr", "all", "--ctecorr", "flt", "--jobs", 1, "--config", root / "config.py")
+    arguments = ("--pr", "all", "--ctecorr", "flt", "--jobs", 1, "--pl", "ratio_ypos", "--config", root / "config.py")
     return root, run_script(*arguments, **ascii_only)
 
 

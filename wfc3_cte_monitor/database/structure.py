@@ -8,8 +8,9 @@ __all__ = ["missing_names", "create_missing", "long_names", "existing_columns"]
 def missing_names(engine, metadata):
     """Names of the tables and indexes that the database does not have yet, a set."""
     inspector = sa.inspect(engine)
-    existing = {*inspector.get_table_names()}
-    for table in existing & metadata.tables.keys():
+    tables = {*inspector.get_table_names()}
+    existing = tables | {*inspector.get_view_names()}  # of somebody else, beside which no tables are to be made
+    for table in tables & metadata.tables.keys():
         existing |= {index["name"] for index in inspector.get_indexes(table)}
     return {*metadata.tables, *(index.name for t in metadata.tables.values() for index in t.indexes)} - existing
 
@@ -32,7 +33,7 @@ def long_names(metadata, limit):
 def existing_columns(engine, metadata):
     """Name of a table of the schema -> names of the columns that it has; none where there is no such table."""
     inspector = sa.inspect(engine)
-    existing = {*inspector.get_table_names()}
+    existing = {*inspector.get_table_names(), *inspector.get_view_names()}
     return {
         table: {column["name"] for column in inspector.get_columns(table)} if table in existing else set()
         for table in metadata.tables

@@ -159,7 +159,7 @@ def _check_digits(settings):
 def _convert(name, value, folder):
     """Check one value and bring it to its one form."""
     if name not in _CONVERTERS:
-        raise ConfigurationError(f"unknown name {name!r}; the names are {', '.join(_CONVERTERS)}")
+        raise ConfigurationError(f"unknown name {name[:60]!r}; the names are {', '.join(_CONVERTERS)}")
     convert, wanted = _CONVERTERS[name]
     try:
         converted = convert(value)
