@@ -57,18 +57,23 @@ def _captured(main, arguments):
     return Outcome(code, out.getvalue(), err.getvalue())
 
 
+def run_wrapper(*arguments):
+    """Run the wrapper in this process with these arguments alone."""
+    return _captured(run_uvis_external_cte.main, arguments)
+
+
 def run_tool(*arguments):
     """Run the tool box in this process."""
     return _captured(uvis_external_cte.main, arguments)
 
 
-def run_script(*arguments):
-    """Run the installed command in a process of its own."""
+def run_script(*arguments, **environment):
+    """Run the installed command in a process of its own, with some variables set."""
     script = shutil.which(PROGRAM, path=Path(sys.executable).parent) or shutil.which(PROGRAM)
     inherited = {name: value for name, value in os.environ.items() if name != CONFIG_VARIABLE}
     done = subprocess.run(
         [script, *map(str, arguments)],
-        env=inherited,
+        env=inherited | environment,
         capture_output=True,
         text=True,
         timeout=600,

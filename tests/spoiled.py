@@ -236,7 +236,6 @@ HEADERS = {
     "huge time": (header(EXPTIME=1e30), "EXPTIME"),
     "two times": (two_values("EXPTIME", 30.0), "EXPTIME has two values"),
     "two dates": (two_values("EXPSTART", 57000.0), "EXPSTART has two values"),
-    "negative flash": (header(FLASHSTA="SUCCESSFUL", FLASHLVL=-12.0), "FLASHLVL"),
     "flash of NaN": (with_card("FLASHLVL", "NaN", FLASHSTA="SUCCESSFUL", FLASHLVL=1.0), "FLASHLVL"),
     "text for a truth": (header(SUBARRAY="F"), "SUBARRAY"),
     "program of letters": (header(PROPOSID="CTE"), "PROPOSID"),
@@ -294,10 +293,8 @@ LEFT_OUT = {
     "mathematics for a filter": (header(FILTER=r"$\frac{1}$"), "filter not in filter_list"),
     "escape sequence for an injection": (header(CHINJECT="CONT'; --"), "charge injection CHINJECT CONT'"),
     "flash that failed": (header(FLASHSTA="ABORTED"), "failed post-flash FLASHSTA ABORTED"),
-    "flash without a level": (
-        header(FLASHSTA="SUCCESSFUL", FLASHLVL=77.7),
-        "flash level not in flashlvl_list FLASHLVL 77.7",
-    ),
+    "flash without a level": (header(FLASHSTA="SUCCESSFUL", FLASHLVL=77.7), "flash level not .* FLASHLVL 77.7"),
+    "negative flash": (header(FLASHSTA="SUCCESSFUL", FLASHLVL=-12.0), "flash level not .* FLASHLVL -12"),
     "binned": (sci(BINAXIS1=2), "binned"),
     "sub-dither": (header(POSTARG2=40.0), "sub-dither"),
 }

@@ -1,12 +1,19 @@
 """Whatever is wrong with the input: one clear line that names it, the rest is measured, nothing is half-written."""
 
+import contextlib
 import os
+import re
+import shlex
 import shutil
+import sqlite3
 import subprocess
+from pathlib import Path
 
 import pytest
 from astropy.io import fits
-from running import dump, run, run_script
+from running import dump, run, run_script, run_tool, run_wrapper
+
+from wfc3_cte_monitor.database import engine
 
 GOOD = ("ib7x0101q", "ib7x0102q")
 """The pair of program 14541 in the `observatory`."""
@@ -179,19 +186,82 @@ def test_read_only_file_system_is_named(copied, make_config, tmp_path, read_only
     assert_one_line(run(make_config(tmp_path, **{name: read_only}), "--pr", "all"), 2, read_only)
 
 
-def test_directory_for_the_database_is_named(copied, make_config, tmp_path):
-    copied(tmp_path)
-    (tmp_path / "database" / "uvis_external_cte.db").mkdir(parents=True)
-    assert_one_line(run(make_config(tmp_path), "--pr", "all"), 2, "uvis_external_cte.db")
+def no_database(path):
+    path.write_text("my notes\n" * 100)
 
 
-def test_file_that_is_no_database_is_named_and_kept(copied, make_config, tmp_path):
+def cut_database(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE ngc104_phot (FLUX_3 REAL)")
+        connection.executemany("INSERT INTO ngc104_phot VALUES (?)", [(1.0,)] * 10_000)
+    os.truncate(path, path.stat().st_size // 2 + 100)
+
+
+def foreign_tables(path):
+    """A table of the monitor's name with other columns."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE ngc104_fileinfo (name TEXT)")
+
+
+def foreign_view(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE VIEW ngc104_master AS SELECT 1 AS id")
+
+
+DATABASES = {
+    "folder": (Path.mkdir, "uvis_external_cte.db"),
+    "text": (no_database, "not a database"),
+    "cut": (cut_database, "malformed|lacks"),
+    "pipe": (os.mkfifo, "uvis_external_cte.db"),
+    "link to itself": (lambda path: path.symlink_to(path), "uvis_external_cte.db"),
+    "link into nowhere": (lambda path: path.symlink_to("/nowhere/at/all.db"), "uvis_external_cte.db"),
+    "tables of somebody else": (foreign_tables, "ngc104_fileinfo lacks"),
+    "view of somebody else": (foreign_view, "ngc104_master"),
+}
+
+
+def held_by(path):
+    """What a file has: all of a database, else its bytes; None where it is no file."""
+    if not path.is_file():
+        return None
+    with contextlib.closing(sqlite3.connect(path)) as connection, contextlib.suppress(sqlite3.DatabaseError):
+        return list(connection.iterdump())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("what", DATABASES)
+def test_what_is_no_database_of_the_monitor_is_named_and_kept(copied, make_config, tmp_path, what):
     copied(tmp_path)
+    make, words = DATABASES[what]
     path = tmp_path / "database" / "uvis_external_cte.db"
     path.parent.mkdir()
-    path.write_text("my notes\n" * 100)
-    assert_one_line(run(make_config(tmp_path), "--pr", "all"), 2, "uvis_external_cte.db", "not a database")
-    assert path.read_text() == "my notes\n" * 100
+    make(path)
+    before = held_by(path)
+    outcome = run(make_config(tmp_path), "--pr", "all")
+    assert_one_line(outcome, 2, path)
+    assert re.search(words, outcome.err)
+    assert held_by(path) == before
+
+
+def test_empty_file_becomes_a_database(place, tmp_path):
+    _, config = place
+    (tmp_path / "database").mkdir()
+    (tmp_path / "database" / "uvis_external_cte.db").touch()
+    assert run(config, "--pr", "all", "--ctecorr", "flt").code == 0
+
+
+def test_database_that_another_process_writes_is_named_after_a_while(copied, make_config, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0)
+    copied(tmp_path)
+    config, path = make_config(tmp_path, aprads=[3]), tmp_path / "database" / "uvis_external_cte.db"
+    assert run_tool("database", "create", "--config", config).code == 0
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        outcome = run(config, "--pr", "all", "--ctecorr", "flt")
+    assert outcome.code in (1, 2)
+    assert "Traceback" not in outcome.err
+    assert "locked" in outcome.err
+    assert run(config, "--pr", "all", "--ctecorr", "flt").code == 0, "and nothing is lost"
 
 
 def test_missing_configuration_is_named(tmp_path):
@@ -246,28 +316,55 @@ def test_catalog_without_a_star_is_named(place, tmp_path, text):
     assert dump(tmp_path / "database")["ngc104_master"] == []
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("7 8 9", "3 columns"),
-        ("99001 x 9 6.0 -72.0", "not numbers"),
-        ("99001 8 9 nan -72.0", "not possible"),
-        ("99001 8 9 6.0 -98.0", "not possible"),
-        ("99001.5 8 9 6.0 -72.0", "not an integer"),
-        ("{first} 8 9 6.0 -72.0", "a second time"),
-    ],
-)
-def test_bad_line_of_a_catalog_is_named_and_the_rest_is_used(place, tmp_path, line, words):
+BAD_LINES = {
+    "7 8 9": "3 columns",
+    "99001 x 9 6.0 -72.0": "not numbers",
+    "99001 8 9 nan -72.0": "not possible",
+    "99001 8 inf 6.0 -72.0": "not possible",
+    "99001 8 9 400.0 -72.0": "RA 400.0, Dec -72.0 or position not possible",
+    "99001 8 9 6.0 -98.0": "not possible",
+    "99001 8 9 -72.0 6.0": "exchanged?",
+    "99001 8 9 1e999 -72.0": "not possible",
+    "99001.5 8 9 6.0 -72.0": "not an integer",
+    "nan 8 9 6.0 -72.0": "not an integer",
+    f"{10**30} 8 9 6.0 -72.0": "not an integer",
+    f"{'9' * 5000} 8 9 6.0 -72.0": "not an integer",
+    "{first} 8 9 6.0 -72.0": "a second time",
+    "٣ 8 9 6.0 -72.0": "not numbers",
+    "99_001 8 9 6.0 -72.0": "not numbers",
+    "0x10 8 9 6.0 -72.0": "not numbers",
+    "99001,8,9,6.0,-72.0": "1 columns",
+    "99001 8 9 6h -72d": "not numbers",
+    "\x1b[2J 8 9 6.0 -72.0": r"\x1b[2J",
+    "'; DROP TABLE ngc104_master; -- x": "not numbers",
+    "x " * 100_000: "not numbers",
+}
+
+
+def test_bad_lines_of_a_catalog_are_named_and_the_rest_is_used(place, tmp_path):
+    """With a byte-order mark, the line ends of another system, tabs, and comments, which are no faults."""
     data, config = place
-    lines = catalog_of(data).read_text().splitlines()
-    first = lines[0].split()[0]
-    catalog_of(data).write_text("\n".join([*lines[:3], line.format(first=first), *lines[3:]]) + "\n")
+    good = [line.replace(" ", "\t") for line in catalog_of(data).read_text().splitlines()]
+    bad = [line.format(first=good[0].split()[0]) for line in BAD_LINES]
+    lines = [*good[:3], *bad, "# a comment", "", *good[3:]]
+    catalog_of(data).write_text("\ufeff" + "\r\n".join(lines) + "\r\n", encoding="utf-8", newline="")
+    outcome = run(config, "--pr", "all", "--ctecorr", "flt")
+    assert (outcome.code, outcome.count("failed"), outcome.count("pairs measured")) == (1, len(BAD_LINES), 1)
+    for number, words in enumerate(BAD_LINES.values(), start=4):
+        line = only_line(outcome, f"ngc104_master.cat, line {number}: ")
+        assert words in line
+        assert line.isprintable() and len(line) < 200
+    assert len(dump(tmp_path / "database")["ngc104_master"]) == len(good)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_no_catalog(place, make):
+    data, config = place
+    catalog_of(data).unlink()
+    make(catalog_of(data))
     outcome = run(config, "--pr", "all", "--ctecorr", "flt")
     assert outcome.code == 1
-    assert outcome.count("failed") == 1
-    assert words in only_line(outcome, "ngc104_master.cat, line 4: ")
-    assert outcome.count("pairs measured") == 1
-    assert len(dump(tmp_path / "database")["ngc104_master"]) == len(lines)
+    assert "no such master catalogue" in only_line(outcome, str(catalog_of(data)))
 
 
 def test_damaged_area_map_is_named_and_the_exposures_are_measured(place):
@@ -279,6 +376,100 @@ def test_damaged_area_map_is_named_and_the_exposures_are_measured(place):
     assert outcome.count("extracted") == 2
     assert "UVIS1wfc3_map.fits" in outcome.err
     assert "UVIS2wfc3_map.fits" in outcome.err
+
+
+# ---- Arguments -------------------------------------------------------------------------------------------------------
+
+ARGUMENTS = (
+    "",
+    "--pr",
+    "--pr 99999",
+    "--pr -1",
+    "--pr 1.5",
+    "--pr ALL",
+    "--pr ../14541",
+    "--pr ١٤٥٤١",
+    "--pr 9999999999999999999999999999999999",
+    "--pr all --v 123",
+    "--pr all --v ../",
+    "--pr all --flashlvl nan",
+    "--pr all --flashlvl twelve",
+    "--pr all --flashlvl 7",
+    "--pr all --ap 4",
+    "--pr all --ap -3",
+    "--pr all --ap inf",
+    "--pr all --jobs 0",
+    "--pr all --jobs -2",
+    "--pr all --jobs 1e3",
+    "--pr all --jobs many",
+    "--pr all --ctecorr FLT",
+    "--pr all --dofind yes",
+    "--pr all --i maybe",
+    "--pr all --pl everything",
+    "--pr all --dq ../x",
+    "--pr all --dq ''",
+    "--pr all --chinject NONE",
+    "--pr all --field nowhere",
+    "--pr all --scheduler localhost",
+    "--pr all --scheduler tcp://h:99999",
+    "--pr all --config /dev/null/x",
+    "--pr all --config .",
+    "--pr all --unknown",
+    "--pr 180 --chinject CONT",
+    "--pr 180 --pl cte_logflux cte_time",
+)
+TOOLS = (
+    "",
+    "unknown",
+    "database",
+    "database create --config nowhere.py",
+    "database copy sqlite:// --config nowhere.py",
+    "database copy mysql://x/y",
+    "correct nowhere.csv -o out.csv --mjd 57800 --exptime 30 --coeffs nowhere",
+    "correct --what-if --mjd soon",
+    "correct --what-if --plan",
+    "correct --plan --mjd 61000 --flux many --coeffs nowhere",
+    "build_master_catalog --target ngc104",
+    "build_master_catalog --target ../x --filter F502N",
+    "build_master_catalog --target ngc104 --filter F502N --sigma -1",
+    "build_master_catalog --target ngc104 --filter F502N --at-most 0",
+    "build_master_catalog --target ngc104 --filter F502N --refcat nowhere.fits",
+    "run_tweakreg --jobs none",
+    "run_adriz --pr 99999",
+    "check_newdata --pr ../x",
+    "retrieve --pr 99999",
+    "compare_results a",
+    "compare_results a b",
+    "print_coeff_latextable --coeffs nowhere",
+    "print_coeff_latextable --format html",
+    "simulate x --columns 0",
+    "simulate x --targets m31",
+)
+
+
+@pytest.fixture
+def idle(make_config, tmp_path, monkeypatch):
+    """A configuration in the working directory, with an empty data folder; and whatever is made beside it."""
+    make_config(tmp_path)
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    before = {*tmp_path.rglob("*")}
+    return lambda: {*tmp_path.rglob("*")} - before
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [*((run_wrapper, words) for words in ARGUMENTS), *((run_tool, words) for words in TOOLS)],
+    ids=[*ARGUMENTS, *(f"tool {words}" for words in TOOLS)],
+)
+def test_wrong_arguments_are_refused_before_anything_is_made(idle, command, words):
+    outcome = command(*shlex.split(words))
+    assert outcome.code == 2
+    assert outcome.out == ""
+    *usage, last = outcome.err.splitlines()
+    assert re.match(r"(run_)?uvis_external_cte.*: error: ", last)
+    assert not usage or usage[0].startswith("usage: ")
+    assert not idle()
 
 
 # ---- Paths -----------------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ _KINDS = {sa.Integer: sa.Integer(), sa.Float: sa.Float(), sa.Date: sa.Date(), sa
 def missing_names(engine, metadata):
     """Names of the tables and indexes that the database does not have yet, a set."""
     inspector = sa.inspect(engine)
-    existing = {*inspector.get_table_names()}
-    for table in existing & metadata.tables.keys():
+    tables = {*inspector.get_table_names()}
+    existing = tables | {*inspector.get_view_names()}  # of somebody else, beside which no tables are to be made
+    for table in tables & metadata.tables.keys():
         existing |= {index["name"] for index in inspector.get_indexes(table)}
     return {*metadata.tables, *(index.name for t in metadata.tables.values() for index in t.indexes)} - existing
 
@@ -49,7 +50,7 @@ def existing_columns(engine, metadata):
     Empty where there is no such table.
     """
     inspector = sa.inspect(engine)
-    existing = {*inspector.get_table_names()}
+    existing = {*inspector.get_table_names(), *inspector.get_view_names()}
     return {
         table: {column["name"]: column for column in inspector.get_columns(table)} if table in existing else {}
         for table in metadata.tables

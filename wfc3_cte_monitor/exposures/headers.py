@@ -20,8 +20,8 @@ _READ_BY_RULE = {
 """Columns of fileinfo that an `Exposure` has by itself."""
 _EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 7e4)
 """Outside of these a header is damaged: no exposure outlasts an orbit [s], WFC3 is in space from 2009 to 2050 [MJD]."""
-_FLASHLVL_RANGE, _POSTARG_RANGE, _ANGLE_RANGE = (-1e-6, 1e5), (-1e3, 1e3), (-361.0, 361.0)
-"""[e-/px], [arcsec], [deg]"""
+_POSTARG_RANGE, _ANGLE_RANGE = (-1e3, 1e3), (-361.0, 361.0)
+"""[arcsec], [deg]"""
 
 
 def read_exposure(path, legal, same_chip=False):
@@ -171,4 +171,4 @@ def _complete_flash(path, primary):
 
 def _flash_level(primary):
     """FLASHLVL of a successful post-flash, else 0."""
-    return number(primary, "FLASHLVL", _FLASHLVL_RANGE) if text(primary, "FLASHSTA") == "SUCCESSFUL" else 0.0
+    return number(primary, "FLASHLVL") if text(primary, "FLASHSTA") == "SUCCESSFUL" else 0.0

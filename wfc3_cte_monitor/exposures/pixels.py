@@ -129,7 +129,7 @@ def _full_wcs(path, header, hdus):
         raise UnusableExposureError(path.name, f"its WCS cannot be read: {said(error)}") from error
     if not wcs.has_celestial:
         raise UnusableExposureError(path.name, "has no celestial WCS")
-    if not np.linalg.det(wcs.pixel_scale_matrix):
+    if np.linalg.matrix_rank(wcs.pixel_scale_matrix) < 2:
         raise UnusableExposureError(path.name, "its WCS is singular (CD matrix)")
     return wcs
 

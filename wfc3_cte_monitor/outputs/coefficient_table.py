@@ -1,6 +1,7 @@
 """Coefficients of many sets as one table: for a report (LaTeX, Markdown) and for programs (ECSV)."""
 
 import io
+import re
 from math import floor, log10
 
 import numpy as np
@@ -75,7 +76,7 @@ def table_text(table, form):
         table.write(text, format="ascii.ecsv")
         return text.getvalue()
     names = [*("set", "MJD"), *(f"c{i}{j}" for i, j in _POWERS)]
-    cells = [[_set_of(row), f"{row['epoch_mjd']:.0f}", *(_value(row, i, j, form) for i, j in _POWERS)] for row in table]
+    cells = [_cells(row, form) for row in table]
     return _markdown(names, cells) if form == "markdown" else _latex(cells, table)
 
 
@@ -83,6 +84,18 @@ def _set_of(row):
     flash = f"pf{row['flashlvl']:g}"
     subset = f" ({row['subset']})" if "subset" in row.colnames and row["subset"] else ""
     return f"{row['target']} {row['filter']} {row['length']} {flash} {row['kind']} r={row['aperture']:g}{subset}"
+
+
+def _cells(row, form):
+    return [_escaped(_set_of(row), form), f"{row['epoch_mjd']:.0f}", *(_value(row, i, j, form) for i, j in _POWERS)]
+
+
+def _escaped(text, form):
+    """A text from a coefficient file, which anybody may have written, as text and not as a command."""
+    if form == "markdown":
+        return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text)
+    commands = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return re.sub(r"[\\~^&%$#_{}]", lambda one: commands.get(one[0], f"\\{one[0]}"), text)
 
 
 def _value(row, i, j, form):

@@ -41,7 +41,7 @@ def choose_programs(wanted, settings):
     ConfigurationError
         The program is not listed, or there is no data.
     """
-    if wanted not in ("all", "last", SAME_CHIP) and not wanted.isdecimal():
+    if wanted not in ("all", "last", SAME_CHIP) and not (wanted.isascii() and wanted.isdecimal()):
         raise ConfigurationError(f"--pr {wanted}: must be all, last, 180 or a program number")
     if wanted.isdecimal() and wanted != SAME_CHIP and int(wanted) not in settings.program_list:
         raise ConfigurationError(f"--pr {wanted}: not in program_list ({', '.join(map(str, settings.program_list))})")

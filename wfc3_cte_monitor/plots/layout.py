@@ -177,7 +177,9 @@ def write_header(figure, title, handles=(), *, note="", left=_MARGIN_LEFT):
     width, height = figure.get_size_inches()
     # A bold letter is about two thirds as wide as high.
     size = min(_TITLE_SIZE, (width - left) * 72 / (0.68 * max(len(title), 1)))
-    figure.text(left / width, 1 - 0.12 / height, title, fontsize=size, fontweight="bold", va="top")
+    # Titles may have names of files: a $ in them begins no mathematics.
+    place = left / width, 1 - 0.12 / height
+    figure.text(*place, title, fontsize=size, fontweight="bold", va="top", parse_math=False)
     second_line = (left / width, 1 - 0.38 / height)
     figure.text(*second_line, note, va="top")
     if handles:

@@ -160,13 +160,21 @@ def _check_digits(settings):
 def _convert(name, value, folder):
     """Check one value and bring it to its one form."""
     if name not in _CONVERTERS:
-        raise ConfigurationError(f"unknown name {name!r}; the names are {', '.join(_CONVERTERS)}")
+        raise ConfigurationError(f"unknown name {name[:60]!r}; the names are {', '.join(_CONVERTERS)}")
     convert, wanted = _CONVERTERS[name]
     try:
         converted = convert(value)
     except (TypeError, ValueError, AttributeError):
         raise ConfigurationError(f"{name}: must be {wanted}, not {_shown(value)}") from None
-    return folder / Path(converted).expanduser() if name.startswith("path_") and converted else converted
+    return _path(name, folder, converted) if name.startswith("path_") and converted else converted
+
+
+def _path(name, folder, given):
+    path = folder / Path(given).expanduser()
+    if str(path).encode("utf-8", "replace").decode() != str(path):
+        problem = "has letters that this locale does not know; neither database nor results could name it"
+        raise ConfigurationError(f"{name}: {path} {problem}")
+    return path
 
 
 def _shown(value):
