@@ -1,4 +1,4 @@
-"""A disk that is full in the middle of a run: one line for each failure, nothing partial, and the rerun completes it."""
+"""A disk that is full in the middle of a run: a line for each failure, nothing partial, and a rerun completes it."""
 
 import os
 import signal
