@@ -114,7 +114,7 @@ def _identity(database):
 def _check_source(source):
     if source.file and not source.file.is_file():
         raise DatabaseError(f"database {source.place}: does not exist; there is nothing to copy")
-    source.check()
+    source.check(writable=False)
 
 
 def _check_empty(destination, connection, tables):

@@ -102,8 +102,8 @@ class Database:
         if self.file and not self.file.is_file():
             raise DatabaseError(f"database {self.place}: does not exist; make it: uvis_external_cte database create")
 
-    def check(self, tables=None):
-        """Check that tables, by default all, are there and have the columns defined.
+    def check(self, tables=None, *, writable=True):
+        """Check that tables, by default all, are there and have the columns defined, and rows can be written.
 
         Raises
         ------
@@ -113,7 +113,7 @@ class Database:
         with self.errors_named():
             existing = structure.existing_columns(self.engine, self.schema.metadata)
         for table in existing if tables is None else tables:
-            problem = structure.misfit(self.schema.metadata.tables[table], existing[table])
+            problem = structure.misfit(self.schema.metadata.tables[table], existing[table], writable=writable)
             if problem:
                 raise DatabaseError(
                     f"database {self.place}: {table} {problem}: table_definitions, or the apertures and flux bins of "

@@ -57,8 +57,8 @@ def existing_columns(engine, metadata):
     }
 
 
-def misfit(table, existing):
-    """Why the monitor cannot read or write a table, one line, or None.
+def misfit(table, existing, *, writable=True):
+    """Why the monitor cannot read, or write, a table, one line, or None.
 
     Parameters
     ----------
@@ -72,11 +72,11 @@ def misfit(table, existing):
         return f"lacks {', '.join(missing[:5])}{' and more' if len(missing) > 5 else ''}"
     for name, column in existing.items():
         defined = table.columns.get(name)
-        if defined is None and not column["nullable"]:
+        if writable and defined is None and not column["nullable"]:
             return f"has a column {name}, which is not defined any more and never NULL"
         if defined is not None and kind_of(defined.type) is not kind_of(column["type"]):
             return f"has {name} as {kind_of(column['type']).__name__}, and not as {kind_of(defined.type).__name__}"
-        if defined is not None and defined.nullable and not column["nullable"]:
+        if writable and defined is not None and defined.nullable and not column["nullable"]:
             return f"does not let {name} be NULL"
     return None
 
