@@ -13,7 +13,6 @@ from running import run
 from benchmarks import soak
 from benchmarks.wholeness import files_of, rows_of
 
-
 STAR = "FILE_ID = 1 AND MASTER_ID = (SELECT min(MASTER_ID) FROM ngc104_phot WHERE FILE_ID = 1)"
 
 
