@@ -2,6 +2,7 @@
 # make test   style and all tests
 # make quick  the tests that take a minute or two
 # make bench  benchmarks
+# make soak   kill the pipeline at a hundred random moments, and compare what a rerun makes of it (one to two hours)
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -11,7 +12,7 @@ BIN = $(VENV)/bin
 # What a module has simulated is there for its tests once, with the one worker that gets them all.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test quick lint bench soak clean
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
@@ -41,6 +42,9 @@ quick: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
+
+soak: $(VENV)/installed
+	$(BIN)/python -m benchmarks.soak
 
 clean:
 	rm -rf $(VENV) $(DEMO) build dist *.egg-info

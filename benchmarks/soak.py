@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -208,9 +209,11 @@ class Soak:
     def __init__(self, folder):
         self.site = Site(folder)
         self.references, self.durations = {}, {}
-        for new in (False, True):
-            for jobs in (1, 2):
-                self._undisturbed(new, jobs)
+
+    def prepare(self, new, jobs):
+        """Know what a run leaves that nobody disturbs, and how long it takes; all of a kind must be the same."""
+        if (new, jobs) not in self.durations:
+            self._undisturbed(new, jobs)
 
     def _undisturbed(self, new, jobs):
         self.site.renew(new)
@@ -224,12 +227,13 @@ class Soak:
         print(f"{said}{rows.total()} rows, {len(files)} files, {found.pairs} pairs", flush=True)
         if code or not found.pairs or not any(name.endswith("_coeffs.ecsv") for name in files):
             sys.exit(f"the undisturbed run ended with {code}:\n{(self.site.root / 'printed.txt').read_text()}")
-        problems = self.judge(self.references.setdefault(new, found)).problems
+        problems = judge(self.references.setdefault(new, found), self.site, Outcome("end", 0.0)).problems
         if problems:
             sys.exit("two undisturbed runs differ:\n" + "\n".join(problems))
 
     def run(self, trial):
         """Kill, look, run again, compare."""
+        self.prepare(trial.new, trial.jobs)
         reference = self.references[trial.new]
         while True:
             self.site.renew(trial.new)
@@ -244,37 +248,12 @@ class Soak:
         outlived = kill(process, trial.alone)
         outcome = Outcome(self.site.phase(reference, trial.new), moment)
         outcome.problems += [f"{outlived} worker processes did not end"] if outlived else []
-        self._look(outcome)
+        look(self.site, outcome)
         outcome.temporary = len(left_over(self.site.root))
         code = self.site.complete(trial.jobs)
         outcome.problems += [f"the rerun ended with {code}"] if code else []
-        self._look(outcome)
-        return self.judge(reference, outcome)
-
-    def _look(self, outcome):
-        try:
-            outcome.problems += broken_rows(self.site.database)
-        except Exception as error:
-            outcome.problems.append(f"the database does not open: {error}")
-        unreadable = unreadable_files(self.site.root)
-        outcome.unreadable += len(unreadable)
-        outcome.problems += [f"{path}: {why}" for path, why in unreadable]
-
-    def judge(self, reference, outcome=None):
-        """Compare the site with the reference."""
-        outcome = outcome or Outcome("end", 0.0)
-        rows, files = rows_of(self.site.database), files_of(self.site.root)
-        lost, doubled = reference.rows - rows, rows - reference.rows
-        outcome.lost, outcome.doubled = lost.total(), doubled.total()
-        for word, which in (("lost", lost), ("doubled or different", doubled)):
-            by_table = Counter(table for table, _ in which.elements())
-            outcome.problems += [f"{table}: {number} rows {word}" for table, number in by_table.items()]
-        outcome.problems += [f"{name}: missing" for name in sorted(reference.files.keys() - files.keys())]
-        outcome.problems += [f"{name}: not there before" for name in sorted(files.keys() - reference.files.keys())]
-        both = sorted(reference.files.keys() & files.keys())
-        outcome.problems += [f"{name}: differs" for name in both if reference.files[name] != files[name]]
-        outcome.problems += [f"{path}: left over" for path in left_over(self.site.root)]
-        return outcome
+        look(self.site, outcome)
+        return judge(reference, self.site, outcome)
 
     def keep(self, trial):
         """Put the site of a trial that failed aside."""
@@ -282,6 +261,33 @@ class Soak:
         shutil.rmtree(kept, ignore_errors=True)
         self.site.root.rename(kept)
         return kept
+
+
+def look(site, outcome):
+    """Note what must never be, in whatever moment one looks."""
+    try:
+        outcome.problems += broken_rows(site.database)
+    except Exception as error:
+        outcome.problems.append(f"the database does not open: {error}")
+    unreadable = unreadable_files(site.root)
+    outcome.unreadable += len(unreadable)
+    outcome.problems += [f"{path}: {why}" for path, why in unreadable]
+
+
+def judge(reference, site, outcome):
+    """Note in what a site differs from that of a run which nobody disturbed; the outcome is returned."""
+    rows, files = rows_of(site.database), files_of(site.root)
+    lost, doubled = reference.rows - rows, rows - reference.rows
+    outcome.lost, outcome.doubled = lost.total(), doubled.total()
+    for word, which in (("lost", lost), ("doubled or different", doubled)):
+        by_table = Counter(table for table, _ in which.elements())
+        outcome.problems += [f"{table}: {number} rows {word}" for table, number in by_table.items()]
+    outcome.problems += [f"{name}: missing" for name in sorted(reference.files.keys() - files.keys())]
+    outcome.problems += [f"{name}: not there before" for name in sorted(files.keys() - reference.files.keys())]
+    both = sorted(reference.files.keys() & files.keys())
+    outcome.problems += [f"{name}: differs" for name in both if reference.files[name] != files[name]]
+    outcome.problems += [f"{path}: left over" for path in left_over(site.root)]
+    return outcome
 
 
 def table(outcomes):
@@ -301,20 +307,24 @@ def _line(name, outcomes):
 
 
 def soak(folder, trials, seed):
-    """Run trials, and print what they showed; whether all were equal."""
-    bench = Soak(folder)
-    outcomes = []
-    for trial in trials:
-        outcome = bench.run(trial)
-        outcomes.append(outcome)
-        verdict = "differs" if outcome.problems else "equal"
-        print(f"{trial}, {outcome.seconds:.2f} s, {outcome.phase}: {verdict}", flush=True)
-        if outcome.problems:
-            print("\n".join(f"    {line}" for line in outcome.problems[:20]))
-            print(f"    kept: {bench.keep(trial)}; again: --seed {seed} --only {trial.number}", flush=True)
+    """Run trials, and print what they showed; whether all were equal. Ctrl-C ends it with what was seen so far."""
+    bench, outcomes = Soak(folder), []
+    with suppress(KeyboardInterrupt):
+        for trial in trials:
+            outcomes.append(bench.run(trial))
+            _print(trial, outcomes[-1])
+            if outcomes[-1].problems:
+                print(f"    kept: {bench.keep(trial)}; again: --seed {seed} --only {trial.number}", flush=True)
     equal = sum(not one.problems for one in outcomes)
     print("\n".join(["", *table(outcomes), "", f"{equal} of {len(outcomes)} equal"]))
     return equal == len(outcomes)
+
+
+def _print(trial, outcome):
+    verdict = "differs" if outcome.problems else "equal"
+    print(f"{trial}, {outcome.seconds:.2f} s, {outcome.phase}, {outcome.temporary} temporary: {verdict}", flush=True)
+    for line in outcome.problems[:20]:
+        print(f"    {line}", flush=True)
 
 
 def main(argv=None):

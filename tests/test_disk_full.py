@@ -1,4 +1,4 @@
-"""A disk that is full in the middle of a run: a line for each failure, nothing partial, and a rerun completes it."""
+"""A disk that is full in the middle of a run: a line for each failure, nothing partial, and the rerun completes it."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ import pytest
 from running import dump, run
 
 from benchmarks.wholeness import broken_rows, files_of, left_over, unreadable_files
+from wfc3_cte_monitor.tables import shipped_file
 
 pytestmark = pytest.mark.slow
 
@@ -27,8 +28,6 @@ def undisturbed(observatory, tmp_path_factory):
 
 
 def config(root, observatory, *lines):
-    from wfc3_cte_monitor.tables import shipped_file
-
     added = ("aprads = [3]", f"path_to_data = {str(observatory / 'data')!r}", *lines, "")
     (root / "config.py").write_text(shipped_file("config.example.py").read_text() + "\n".join(added))
 
@@ -95,9 +94,7 @@ def test_a_full_disk_costs_a_line_each_and_the_rerun_completes(
     assert files_of(tmp_path) == files
 
 
-def test_a_full_disk_under_the_copies_leaves_the_results_and_no_half_copy(
-    undisturbed, observatory, small_disk, tmp_path
-):
+def test_a_full_disk_under_the_copies_leaves_results_and_no_half_copy(undisturbed, observatory, small_disk, tmp_path):
     small_disk(tmp_path / "copies", "64k")
     config(tmp_path, observatory, f"path_to_automated_outputs = {str(tmp_path / 'copies')!r}")
     outcome = run(tmp_path / "config.py", *ARGUMENTS, fast=False)

@@ -173,6 +173,7 @@ def test_only_what_dead_processes_were_writing_is_swept(tmp_path):
     left = f".{gone.pid}-{socket.gethostname().replace('_', '-')}_a_flc.fits"
     for name in (*kept, left, f".{gone.pid}_a_flc.fits", ".99999999999999999999_a.fits"):
         (tmp_path / name).touch()
+    (tmp_path / f".{gone.pid}_scratch" / "folder").mkdir(parents=True)
     outputs.sweep(tmp_path)
     outputs.sweep(tmp_path / "nowhere")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

@@ -3,9 +3,12 @@
 import logging.handlers
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError
@@ -121,6 +124,55 @@ def test_processes_end_at_once_when_nobody_asks_any_more():
     start = time.monotonic()
     taken.close()
     assert time.monotonic() - start < 10
+
+
+def tidies_up(folder):
+    """Sleeps in C at most a moment at a time."""
+    (folder / "begun").touch()
+    try:
+        for _ in range(600):
+            time.sleep(0.1)
+    finally:
+        (folder / "tidied").touch()
+
+
+def test_an_interrupt_ends_the_work_of_one_job_and_lets_it_tidy_up(tmp_path):
+    def interrupt():
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(tidies_up, [tmp_path], jobs=1)
+    assert (tmp_path / "tidied").exists()
+
+
+def test_an_interrupt_does_not_wait_for_work_of_one_job_that_is_in_c():
+    threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(time.sleep, [25], jobs=1)
+    assert time.monotonic() - start < 15
+
+
+LEAVES_WORKERS = """
+import os, time
+from wfc3_cte_monitor.pipeline.parallel import in_order
+for _ in in_order(time.sleep, [0, 0, 100, 100], 2):
+    print(os.getpid(), flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_when_the_main_process_was_killed():
+    with subprocess.Popen([sys.executable, "-c", LEAVES_WORKERS], stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        workers = psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+    assert len(workers) >= 2
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
 
 
 def threads(_):

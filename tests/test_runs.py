@@ -14,8 +14,9 @@ import time
 import psutil
 import pytest
 from astropy.io import fits
-from running import PROGRAM, dump, run
+from running import PROGRAM, dump, run, run_tool
 
+from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.pipeline.logs import run_log
 from wfc3_cte_monitor.pipeline.runs import is_alive
 from wfc3_cte_monitor.settings import read_settings
@@ -127,26 +128,80 @@ def test_of_another_machine_nobody_knows():
     assert is_alive(here | {"HOST": "elsewhere"}) is None
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_ends_a_run_with_its_summary(observatory, make_config, tmp_path, jobs):
-    config = make_config(path_to_data=observatory / "data")
+def interrupted(config, word, wait=0.0, number=signal.SIGINT, jobs=1, alone=False):
+    """Output of a run that gets a signal some time after a line of its log, all its processes or the main one alone."""
     command = [sys.executable, "-m", "wfc3_cte_monitor.commands.run_uvis_external_cte", *NOMINAL, "--jobs", str(jobs)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     with subprocess.Popen([*command, "--config", str(config)], **pipes) as process:
-        line = next(line for line in process.stderr if "extracted" in line)
-        os.killpg(process.pid, signal.SIGINT)
+        line = next(line for line in process.stderr if word in line)
+        time.sleep(wait)
+        (os.kill if alone else os.killpg)(process.pid, number)
         began = time.monotonic()
         out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, line + out + err
+    assert process.returncode == 128 + number, line + out + err
     assert time.monotonic() - began < 20  # on a busy machine; two seconds on one's own
     assert out.splitlines()[0] == "Summary of what was done until the run was interrupted"
     assert err.splitlines()[-1] == f"{PROGRAM}: interrupted; the same command goes on from here"
     assert "Traceback" not in out + err
-    assert [row["OUTCOME"] for row in query(tmp_path, "SELECT OUTCOME FROM runs")] == ["interrupted"]
-    assert list((tmp_path / "outputs" / "tempfiles").glob("*/")) == []
+    assert [row["OUTCOME"] for row in query(config.parent, "SELECT OUTCOME FROM runs")] == ["interrupted"]
+    assert list((config.parent / "outputs" / "tempfiles").glob("*/")) == []
+    return out
+
+
+@pytest.mark.parametrize(
+    ("number", "jobs", "alone"),
+    [(signal.SIGINT, 1, False), (signal.SIGINT, 2, False), (signal.SIGTERM, 1, True), (signal.SIGTERM, 2, True)],
+)
+def test_ctrl_c_and_sigterm_end_a_run_with_its_summary(observatory, make_config, number, jobs, alone):
+    config = make_config(path_to_data=observatory / "data")
+    interrupted(config, "extracted", number=number, jobs=jobs, alone=alone)
     after = run(config, *NOMINAL)
     assert after.code == 0 and after.count("extracted") + after.count("unchanged") == 4
     assert after.count("unchanged") >= 1
+
+
+def test_ctrl_c_while_figures_are_drawn(observatory, make_config):
+    config = make_config(path_to_data=observatory / "data")
+    out = interrupted(config, "measured ib7x", wait=1.0)
+    assert "  pairs measured           2" in out.splitlines()
+    assert not [*(config.parent / "outputs").rglob("most_recent")]
+
+
+@pytest.fixture(scope="module")
+def full_frame(tmp_path_factory):
+    """Data of an exposure that keeps L.A.Cosmic, which is written in C, busy for ten seconds."""
+    root = tmp_path_factory.mktemp("full_frame")
+    plan = simulate.default_plan(n_epochs=1, targets=("ngc104",), lengths=("l",), flashlvls=(0.0,), ctecorr=(False,))
+    simulate.simulate_observatory(root, plan[:1], seed=5, n_columns=2048)
+    return root / "data"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_reaches_a_run_while_it_computes_in_c(full_frame, make_config, jobs):
+    config = make_config(path_to_data=full_frame, aprads=(3,))
+    out = interrupted(config, "filled", wait=4.0, jobs=jobs)
+    assert "  extracted                0" in out.splitlines()
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_a_run_waits_for_a_writer(observatory, make_config):
+    config = make_config(path_to_data=observatory / "data")
+    assert run_tool("database", "create", "--config", config).code == 0
+    (path,) = (config.parent / "database").glob("*.db")
+    command = [sys.executable, "-m", "wfc3_cte_monitor.commands.run_uvis_external_cte", *NOMINAL]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with subprocess.Popen([*command, "--config", str(config)], **pipes) as process:
+            line = next(line for line in process.stderr if "waits for another process" in line)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=20)
+    assert f"process {os.getpid()} has it open" in line
+    assert (process.returncode, err.splitlines()[-1]) == (
+        130,
+        f"{PROGRAM}: interrupted; the same command goes on from here",
+    )
 
 
 # ---- Failures --------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ examples:
   results from the database as it is:      run_uvis_external_cte --pr all --dofind n --dophot n
 
 exit code: 0 all well, 1 something failed (the summary says what), 2 bad arguments or configuration, or broken off, such
-as by a full disk, 130 interrupted (Ctrl-C)
+as by a full disk, 130 interrupted (Ctrl-C), 143 ended (SIGTERM)
 """
 
 
