@@ -158,4 +158,4 @@ def unexpected(name, error):
     """An error that nobody foresaw, as one line."""
     if isinstance(error, KilledWorkError):
         return UnusableExposureError(name, str(error))
-    return UnusableExposureError(name, f"{type(error).__name__}: {said(error)}")
+    return UnusableExposureError(name, f"{type(error).__name__}: {said(str(error))}")
