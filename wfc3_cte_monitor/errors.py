@@ -37,7 +37,8 @@ def said(error, most=300):
 
     Parameters
     ----------
-    error : Exception
+    error : Exception or str
+        Of an `OSError` the reason alone: who calls names the file.
     most : int, optional
         Characters.
     """

@@ -41,27 +41,30 @@ def check_file(path):
         if begin != b"SIMPLE":
             raise UnusableExposureError(path.name, "cannot be read (not a FITS file); retrieve it again")
         file.seek(0)
-        problem = next(filter(None, _size_problems(file, status.st_size)), None)
+        problem = _size_problem(file, status.st_size)
     if problem:
         raise UnusableExposureError(path.name, f"{problem}; retrieve it again")
 
 
-def _size_problems(file, file_size):
-    """What is wrong with the keywords that say how large each part of a file is, None where nothing is."""
+def _size_problem(file, file_size):
+    """What is wrong with what the headers say of the size of their parts; None where nothing is."""
     while file.tell() < file_size:
-        header = b"".join(_header_blocks(file))
-        matches = (_SIZES.match(header, start) for start in range(0, len(header), _CARD))
-        sizes = {one[1].decode(): int(one[2][:18]) for one in matches if one}
-        if not 0 <= sizes.get("NAXIS", 0) <= _MOST_AXES or sizes.get("BITPIX", 8) not in _BITPIX:
-            yield f"damaged header (NAXIS {sizes.get('NAXIS')}, BITPIX {sizes.get('BITPIX')})"
-            return
-        axes = [sizes.get(f"NAXIS{n}", 0) for n in range(1, sizes.get("NAXIS", 0) + 1)]
-        points = sizes.get("GCOUNT", 1) * (sizes.get("PCOUNT", 0) + prod(axes)) if axes else 0
-        n_bytes = abs(sizes.get("BITPIX", 8)) // 8 * points
+        sizes = _sizes(b"".join(_header_blocks(file)))
+        n_axes, bits = sizes.get("NAXIS", 0), sizes.get("BITPIX", 8)
+        if not 0 <= n_axes <= _MOST_AXES or bits not in _BITPIX:
+            return f"damaged header (NAXIS {n_axes}, BITPIX {bits})"
+        axes = [sizes.get(f"NAXIS{n}", 0) for n in range(1, n_axes + 1)]
+        values = sizes.get("GCOUNT", 1) * (sizes.get("PCOUNT", 0) + prod(axes)) if axes else 0
+        n_bytes = abs(bits) // 8 * values
         if not 0 <= n_bytes <= file_size - file.tell():
-            yield "truncated file"
-            return
+            return "truncated file"
         file.seek(-(-n_bytes // _BLOCK) * _BLOCK, 1)
+    return None
+
+
+def _sizes(header):
+    matches = (_SIZES.match(header, start) for start in range(0, len(header), _CARD))
+    return {one[1].decode(): int(one[2][:18]) for one in matches if one}
 
 
 def _header_blocks(file):

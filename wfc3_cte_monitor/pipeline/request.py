@@ -195,4 +195,4 @@ def unexpected(name, error):
         return UnusableExposureError(name, str(error))
     if isinstance(error, OSError) and error.strerror:
         return UnusableExposureError(name, f"{error.filename2 or error.filename or 'output'}: {error.strerror}")
-    return UnusableExposureError(name, f"{type(error).__name__}: {said(error)}")
+    return UnusableExposureError(name, f"{type(error).__name__}: {said(str(error))}")

@@ -92,7 +92,7 @@ def read_settings(path):
     try:
         namespace = runpy.run_path(str(path))
     except (Exception, SystemExit) as error:  # whatever a user's file may raise is a fault of the configuration
-        raise ConfigurationError(f"{path}: {type(error).__name__}: {said(error)}") from error
+        raise ConfigurationError(f"{path}: {type(error).__name__}: {said(str(error))}") from error
     values = {name: value for name, value in namespace.items() if _is_setting(name, value)}
     try:
         return _check({name: _convert(name, value, path.parent) for name, value in values.items()}, path)
