@@ -21,6 +21,7 @@ from running import Outcome, run, run_tool
 
 from wfc3_cte_monitor import alignment, simulate
 from wfc3_cte_monitor.exposures import read_wcs
+from wfc3_cte_monitor.pipeline import newdata
 from wfc3_cte_monitor.settings.record import TWEAKREG
 from wfc3_cte_monitor.tables import shipped_file
 
@@ -813,7 +814,39 @@ def test_an_interrupted_run_ends_soon_and_leaves_whole_files(place, jobs):
     assert_aligned_everywhere_whole(place, 8)
 
 
+def test_numbers_that_a_killed_run_did_not_gather_are_gathered(place):
+    place.put(SHORT)
+    assert place.align().code == 0
+    table = place.products / "alignments.txt"
+    before = table.read_bytes()
+    table.rename(place.products / f"{SHORT}_numbers.txt")
+    (place.newdata / f"{LONG}_flc.fits").touch()
+    assert place.align().code == 1
+    assert table.read_bytes() == before
+    assert not [*place.products.glob("*_numbers.txt")]
+
+
 # ---- The wrapper -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_what_a_run_aligned_before_it_was_ended_is_masked_by_the_next(place, monkeypatch):
+    place.put(LONG)
+    place.put(PARTNER)
+
+    def end(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(newdata, "make_masks", end)
+        ended = run(place.config, "--pr", "last", "--ctecorr", "flt")
+    assert (ended.code, ended.count("came from newdata")) == (130, 4)
+    note = place.root / "outputs" / "crmasks" / "not_masked_yet.txt"
+    assert note.read_text().split() == [LONG, PARTNER]
+    outcome = run(place.config, "--pr", "last", "--ctecorr", "flt")
+    assert (outcome.code, outcome.count("cosmic rays masked"), outcome.count("extracted")) == (0, 2, 2)
+    assert not note.exists()
+    assert "cosmic rays masked" not in run(place.config, "--pr", "last", "--ctecorr", "flt").out
 
 
 @pytest.mark.slow
