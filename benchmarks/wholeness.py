@@ -116,11 +116,13 @@ def _read(path):
         _must_end(path, b"IEND\xaeB`\x82")
     elif path.suffix == ".pdf":
         _must_end(path, b"%%EOF")
+    elif path.suffix == ".jsonl":
+        [json.loads(line) for line in path.read_text().splitlines()]
     elif path.suffix == ".json":
         json.loads(path.read_text())
     elif path.suffix in _TABLES or path.read_bytes().startswith(b"# %ECSV"):
         Table.read(path, format="ascii.ecsv")
-    elif not path.stat().st_size and "tweakreg" not in path.parts:  # drizzlepac's own may be empty
+    elif not path.stat().st_size and path.suffix != ".log":  # of a run that has not said anything yet
         raise ValueError("empty")
 
 
