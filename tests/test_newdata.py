@@ -371,7 +371,7 @@ STAYING = {
     "of an unknown program": (header(PROPOSID=99999), "PROPOSID 99999 is not in program_list"),
     "FLT without FLC": (header(kinds=("flt",)), "flt.fits: no FLC beside it, which it is aligned with; retrieve it"),
     "named otherwise": (misnamed, "file name and ROOTNAME (ib7x0199q) differ"),
-    "a folder": (folder, "flc.fits: cannot be read (Is a directory"),
+    "a folder": (folder, "flc.fits: not a file but a directory, pipe or device"),
     "a link to nowhere": (dangling, "flc.fits: cannot be read (No such file"),
     "of another field by its pixels": (header(pixels_of=SPARSE), "TweakReg's fit cannot be trusted"),
     "degrees away": (header(CRVAL1=16.0, CRVAL2=-70.0), "looks at RA 16.0000, Dec -70.0000, the catalogue of ngc104"),
