@@ -13,8 +13,6 @@ import pytest
 from astropy.io import fits
 from running import dump, run, run_script, run_tool, run_wrapper
 
-from wfc3_cte_monitor.database import engine
-
 GOOD = ("ib7x0101q", "ib7x0102q")
 """The pair of program 14541 in the `observatory`."""
 
@@ -248,20 +246,6 @@ def test_empty_file_becomes_a_database(place, tmp_path):
     (tmp_path / "database").mkdir()
     (tmp_path / "database" / "uvis_external_cte.db").touch()
     assert run(config, "--pr", "all", "--ctecorr", "flt").code == 0
-
-
-def test_database_that_another_process_writes_is_named_after_a_while(copied, make_config, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "_BUSY_SECONDS", 0)
-    copied(tmp_path)
-    config, path = make_config(tmp_path, aprads=[3]), tmp_path / "database" / "uvis_external_cte.db"
-    assert run_tool("database", "create", "--config", config).code == 0
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        outcome = run(config, "--pr", "all", "--ctecorr", "flt")
-    assert outcome.code in (1, 2)
-    assert "Traceback" not in outcome.err
-    assert "locked" in outcome.err
-    assert run(config, "--pr", "all", "--ctecorr", "flt").code == 0, "and nothing is lost"
 
 
 def test_missing_configuration_is_named(tmp_path):
