@@ -18,6 +18,7 @@ __all__ = [
     "CHIP_DISTANCE",
     "MIN_SHIFT",
     "MIN_CHIP_MOVE",
+    "IN_SPACE",
     "MJD_ZERO",
     "SHORT_EXPTIME_MAX",
     "SAME_CHIP_TARGET",
@@ -50,6 +51,9 @@ CHIP_DISTANCE = 82.5
 
 MIN_SHIFT, MIN_CHIP_MOVE = 0.1, 80.0
 """Below the first a POSTARG counts as none, from the second on the field is on the other chip [arcsec]."""
+
+IN_SPACE = (54965.0, 7e4)
+"""Dates of WFC3, from its installation on 2009 May 14 to 2050; another one is a slip, or damage [MJD]."""
 
 MJD_ZERO = 55400.0
 """Zero point of the date in the empirical model [MJD]."""

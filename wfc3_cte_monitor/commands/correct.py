@@ -13,6 +13,7 @@ from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficie
 from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list, exposure_facts
 from wfc3_cte_monitor.pipeline.database_fit import coefficients_in_database
 from wfc3_cte_monitor.records import CorrectionFlag
+from wfc3_cte_monitor.uvis import IN_SPACE
 
 __all__ = ["add_parser", "EXAMPLES"]
 
@@ -83,8 +84,9 @@ def add_parser(commands):
 def _date(text):
     """A date of WFC3 in space."""
     value = float(text)
-    if not 54965 <= value <= 1e5:
-        raise argparse.ArgumentTypeError(f"{text}: WFC3 is in space since MJD 54965; is it a year, or a Julian date?")
+    if not IN_SPACE[0] <= value <= IN_SPACE[1]:
+        since = f"WFC3 is in space since MJD {IN_SPACE[0]:g}"
+        raise argparse.ArgumentTypeError(f"{text}: {since}; is it a year, or a Julian date?")
     return value
 
 

@@ -18,8 +18,8 @@ _READ_BY_RULE = {
     *("ROOTNAME", "PROPOSID", "TARGNAME", "FILTER", "EXPTIME", "EXPSTART", "FLASHLVL", "POSTARG1", "POSTARG2", "PA_V3"),
 }
 """Columns of fileinfo that an `Exposure` has by itself."""
-_EXPTIME_RANGE, _EXPSTART_RANGE = (0.0, 1e4), (54900.0, 7e4)
-"""Outside of these a header is damaged: no exposure outlasts an orbit [s], WFC3 is in space from 2009 to 2050 [MJD]."""
+_EXPTIME_RANGE = (0.0, 1e4)
+"""Outside of it a header is damaged: no exposure outlasts an orbit [s]."""
 _POSTARG_RANGE, _ANGLE_RANGE = (-1e3, 1e3), (-361.0, 361.0)
 """[arcsec], [deg]"""
 
@@ -80,7 +80,7 @@ def read_facts(path):
     """
     with opened(path) as hdus:
         header = hdus[0].header
-        times = number(header, "EXPSTART", _EXPSTART_RANGE), number(header, "EXPTIME", _EXPTIME_RANGE)
+        times = number(header, "EXPSTART", uvis.IN_SPACE), number(header, "EXPTIME", _EXPTIME_RANGE)
         state = text(header, "PCTECORR").upper() if has_value(header, "PCTECORR") else None
     name = path.name.lower().removesuffix(".gz")
     by_name = {"_flc.fits": True, "_flt.fits": False}.get(name[-9:])
@@ -106,7 +106,7 @@ def _exposure(path, primary, keywords):
         target=uvis.target_of(text(primary, "TARGNAME")),
         filter=text(primary, "FILTER"),
         exptime=number(primary, "EXPTIME", _EXPTIME_RANGE),
-        expstart=number(primary, "EXPSTART", _EXPSTART_RANGE),
+        expstart=number(primary, "EXPSTART", uvis.IN_SPACE),
         flashlvl=_flash_level(primary),
         ctecorr=path.name.endswith("_flc.fits"),
         chip=chip_of_field(postarg2),

@@ -17,7 +17,7 @@ from wfc3_cte_monitor.pipeline.quantities import (
 )
 from wfc3_cte_monitor.records import Coefficients, CorrectedPhotometry, CorrectionFlag
 from wfc3_cte_monitor.surface import common_range, correct, shares_of
-from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS, SHORT_EXPTIME_MAX
+from wfc3_cte_monitor.uvis import IN_SPACE, MJD_ZERO, ROWS, SHORT_EXPTIME_MAX
 
 __all__ = [
     "correct_photometry",
@@ -36,8 +36,6 @@ _LEAST_BACKGROUND = 0.01
 """Of a set whose measured background is nothing, or less: backgrounds are compared by their logarithms [e-/px]."""
 _DATE_MARGIN = 30.0
 """Observations as close as this to an epoch are of it [days]."""
-_IN_SPACE = 54965.0, 1e5
-"""Dates of WFC3: from its installation, 2009 May 14, to what is a Julian date or a slip of the pen [MJD]."""
 
 
 def correct_photometry(
@@ -300,7 +298,7 @@ def _corrected(sets, flux, n, mjd, background):
         | _where(_outside(f_mid, [one.f_range for one in surfaces], shares, 0.0), CorrectionFlag.FLUX)
         | _where(_unlike(background, levels), CorrectionFlag.BACKGROUND)
     )
-    good = finite & on_chip & (mjd >= _IN_SPACE[0]) & (mjd <= _IN_SPACE[1])
+    good = finite & on_chip & (mjd >= IN_SPACE[0]) & (mjd <= IN_SPACE[1])
     return np.where(good, correction, np.nan), np.where(good, error, np.nan), flags
 
 
