@@ -38,7 +38,7 @@ HOMES = {
     "stwcs": {"alignment"},
     "astroscrappy": {"cosmic_rays"},
     "joblib": {"pipeline"},
-    "psutil": {"pipeline"},
+    "psutil": {"database", "outputs", "pipeline"},
     "threadpoolctl": {"pipeline"},
     "distributed": {"pipeline"},
     "runpy": {"settings"},

@@ -9,13 +9,13 @@ import sys
 import time
 from dataclasses import replace
 
+import psutil
 import pytest
 from postgres_server import execute
 from running import run, run_tool
 from test_database import APRADS, BINS, MEASURED, ONE, TWO, catalog, photometry, results, store_pair
 
-from wfc3_cte_monitor.database import Database, check_database, fileinfo_row, read_state
-from wfc3_cte_monitor.database.processes import is_alive
+from wfc3_cte_monitor.database import Database, check_database, fileinfo_row, is_alive, read_state
 from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.records import ExposurePair
 from wfc3_cte_monitor.tables import Schema
@@ -176,15 +176,15 @@ def test_runs_that_were_killed(lite):
     assert [line.split(" of ")[0] for line in findings] == ["runs: run 2", "runs: run 3"]
 
 
-def test_a_process_is_known_by_its_number_and_its_birth():
-    born = time.time()
+def test_a_process_that_nobody_has_waited_for_is_dead():
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert is_alive(process.pid) and is_alive(process.pid, born) and not is_alive(process.pid, born - 3600)
+    run = {"HOST": socket.gethostname(), "PID": process.pid, "PIDSTART": psutil.Process(process.pid).create_time()}
+    assert is_alive(run) is True and is_alive(run | {"PIDSTART": run["PIDSTART"] - 3600}) is False
     process.stdin.close()
-    time.sleep(1)
-    assert not is_alive(process.pid), "a zombie"
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert is_alive(run) is False, "a zombie"
     process.wait()
-    assert not is_alive(process.pid, born) and is_alive(1) and not is_alive(2**40)
+    assert is_alive(run) is False
 
 
 def test_the_same_on_a_server(postgresql):

@@ -17,8 +17,8 @@ from astropy.io import fits
 from running import PROGRAM, dump, run, run_tool
 
 from wfc3_cte_monitor import simulate
+from wfc3_cte_monitor.database import is_alive
 from wfc3_cte_monitor.pipeline.logs import run_log
-from wfc3_cte_monitor.pipeline.runs import is_alive
 from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.tables import shipped_file
 
@@ -124,7 +124,7 @@ def test_of_another_machine_nobody_knows():
     here = {"HOST": socket.gethostname(), "PID": os.getpid(), "PIDSTART": psutil.Process().create_time()}
     assert is_alive(here) is True
     assert is_alive(here | {"PIDSTART": 1.0}) is False
-    assert is_alive(here | {"PID": 2**22 + 1}) is False
+    assert is_alive(here | {"PID": 2**22 + 1}) is False and is_alive(here | {"PID": 2**40}) is False
     assert is_alive(here | {"HOST": "elsewhere"}) is None
 
 

@@ -2,6 +2,7 @@
 
 __all__ = [
     "printable",
+    "place_and_reason",
     "said",
     "MonitorError",
     "ConfigurationError",
@@ -16,6 +17,7 @@ __all__ = [
     "AlignmentError",
     "IrafError",
     "ClusterError",
+    "TerminatedError",
     "KilledWorkError",
 ]
 
@@ -43,6 +45,11 @@ def said(error, most=300):
         Characters.
     """
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:most]
+
+
+def place_and_reason(error):
+    """Where an `OSError` happened, as far as it tells, and what was wrong."""
+    return f"{error.filename2 or error.filename or 'output'}: {error.strerror or error}"
 
 
 class MonitorError(Exception):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from wfc3_cte_monitor.commands.subsets import chosen_subset
 from wfc3_cte_monitor.database import Database
-from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError, printable
+from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError, place_and_reason, printable
 from wfc3_cte_monitor.outputs import MOST_RECENT
 from wfc3_cte_monitor.pipeline.parallel import LogLine, warnings_logged
 from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
@@ -233,6 +233,5 @@ def guarded(command, args, program):
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
     except OSError as error:  # a full disk, a folder that vanished
-        problem = f"{program}: error: {error.filename or 'output'}: {error.strerror or error}"
-        print(printable(problem), file=sys.stderr)
+        print(printable(f"{program}: error: {place_and_reason(error)}"), file=sys.stderr)
     return BAD_INPUT

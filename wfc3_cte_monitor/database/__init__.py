@@ -7,7 +7,15 @@ from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
 from wfc3_cte_monitor.database.restore import Restored, restore_backup
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
-from wfc3_cte_monitor.database.runs import KILLED, begin_run, end_run, failures, remember_failure, running_runs
+from wfc3_cte_monitor.database.runs import (
+    KILLED,
+    begin_run,
+    end_run,
+    failures,
+    is_alive,
+    remember_failure,
+    running_runs,
+)
 from wfc3_cte_monitor.database.sessions import end_session, server_sessions
 from wfc3_cte_monitor.database.state import ClusterState, State, read_state
 from wfc3_cte_monitor.database.sync import Sync, pending, sync_database
@@ -31,6 +39,7 @@ __all__ = [
     "end_run",
     "end_session",
     "failures",
+    "is_alive",
     "fileinfo_row",
     "left_behind",
     "make_backup",

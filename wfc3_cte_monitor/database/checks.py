@@ -1,13 +1,12 @@
 """Whether a database is well: what it holds, by the definitions, and the files that its rows name."""
 
 import datetime
-import socket
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from wfc3_cte_monitor.database.defects import first_double, row_name
-from wfc3_cte_monitor.database.processes import is_alive
+from wfc3_cte_monitor.database.runs import RUNNING, is_alive
 from wfc3_cte_monitor.database.structure import existing_columns, misfit
 
 __all__ = ["check_database"]
@@ -191,9 +190,9 @@ def _changed(path):
 
 def _of_runs(connection, runs):
     """Runs of this machine that say they are going on, and are not."""
-    query = sa.select(runs).where(runs.c.OUTCOME == "running", socket.gethostname() == runs.c.HOST).order_by(runs.c.id)
+    query = sa.select(runs).where(runs.c.OUTCOME == RUNNING).order_by(runs.c.id)
     return [
         f"runs: run {row['id']} of {row['STARTED']} ({row['COMMAND']}) was killed: its process {row['PID']} is gone"
         for row in connection.execute(query).mappings()
-        if not is_alive(row["PID"], row["PIDSTART"])
+        if is_alive(row) is False
     ]

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database import structure
-from wfc3_cte_monitor.database.rows import aperture_label, exposure_of, phot_columns, plain, slope_columns, slopes_table
+from wfc3_cte_monitor.database.refill import replace_stars
+from wfc3_cte_monitor.database.rows import aperture_label, exposure_of, plain, slope_columns, slopes_table
 from wfc3_cte_monitor.database.waiting import Patience
 from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.records import MasterCatalog
@@ -216,9 +217,7 @@ class Database:
             self.upsert(connection, target, "fileinfo", [fileinfo])
             query = sa.select(info.c.id).where(fileinfo["IMAGENAME"] == info.c.IMAGENAME)
             file_id = connection.execute(query).scalar_one()
-            connection.execute(phot.delete().where(file_id == phot.c.FILE_ID))
-            columns = phot_columns(photometry, file_id)
-            engines.insert_rows(connection, phot, list(columns), list(zip(*columns.values(), strict=True)))
+            replace_stars(connection, phot, file_id, photometry)
             failures = self.schema.table(target, "failures")
             connection.execute(failures.delete().where(fileinfo["IMAGENAME"] == failures.c.IMAGENAME))
 

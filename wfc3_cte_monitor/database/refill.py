@@ -1,4 +1,4 @@
-"""One of an exposure's tables is filled again; the other stays as it is."""
+"""The rows of an exposure are replaced, those of one table alone where the other is to stay as it is."""
 
 import sqlalchemy as sa
 
@@ -6,7 +6,7 @@ from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database.rows import phot_columns
 from wfc3_cte_monitor.errors import DatabaseError
 
-__all__ = ["replace_fileinfo", "replace_phot"]
+__all__ = ["replace_fileinfo", "replace_phot", "replace_stars"]
 
 
 def replace_fileinfo(database, target, row):
@@ -42,6 +42,11 @@ def replace_phot(database, target, imagename, photometry):
         file_id = connection.execute(sa.select(info.c.id).where(imagename == info.c.IMAGENAME)).scalar()
         if file_id is None:
             raise DatabaseError(f"{target}_fileinfo has no {imagename}: reset fileinfo, too")
-        connection.execute(phot.delete().where(file_id == phot.c.FILE_ID))
-        columns = phot_columns(photometry, file_id)
-        engines.insert_rows(connection, phot, list(columns), list(zip(*columns.values(), strict=True)))
+        replace_stars(connection, phot, file_id, photometry)
+
+
+def replace_stars(connection, phot, file_id, photometry):
+    """Within a transaction: the rows of an exposure in a table of stars."""
+    connection.execute(phot.delete().where(file_id == phot.c.FILE_ID))
+    columns = phot_columns(photometry, file_id)
+    engines.insert_rows(connection, phot, list(columns), list(zip(*columns.values(), strict=True)))

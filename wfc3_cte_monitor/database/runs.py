@@ -1,10 +1,15 @@
 """The record of runs, and of the exposures that could not be measured."""
 
+import socket
+
+import psutil
 import sqlalchemy as sa
 
-__all__ = ["RUNNING", "KILLED", "begin_run", "end_run", "running_runs", "failures", "remember_failure"]
+__all__ = ["RUNNING", "KILLED", "begin_run", "end_run", "running_runs", "is_alive", "failures", "remember_failure"]
 
 RUNNING, KILLED = "running", "killed"
+_SAME_MOMENT = 2.0
+"""How well two processes agree on when one of them began [s]."""
 
 
 def begin_run(database, row):
@@ -52,6 +57,29 @@ def running_runs(database):
     query = sa.select(runs).where(runs.c.OUTCOME == RUNNING).order_by(runs.c.id)
     with database.reading() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def is_alive(run):
+    """Whether the process of a run is there, and is the one that was meant: numbers of processes are used again.
+
+    Parameters
+    ----------
+    run : dict
+        Of `running_runs`.
+
+    Returns
+    -------
+    alive : bool or None
+        None where it is on another machine, which this one cannot know.
+    """
+    if run["HOST"] != socket.gethostname():
+        return None
+    try:
+        process, began = psutil.Process(run["PID"]), run["PIDSTART"]
+        there = process.status() != psutil.STATUS_ZOMBIE
+        return there and (began is None or abs(process.create_time() - began) < _SAME_MOMENT)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def failures(database, target):

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from astropy.table import Table
 
 from wfc3_cte_monitor.errors import ConfigurationError
@@ -95,13 +96,23 @@ def temporary_path(path):
 
 
 @contextmanager
-def scratch_folder(parent):
+def scratch_folder(parent, given=None):
     """Within the block there is a folder for what is not finished yet.
+
+    Parameters
+    ----------
+    parent : `pathlib.Path`
+        Where it is made.
+    given : `pathlib.Path`, optional
+        One of the caller's, which is taken instead and stays.
 
     Yields
     ------
     folder : `pathlib.Path`
     """
+    if given is not None:
+        yield given
+        return
     prefix = temporary_path(parent / "scratch").name
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
@@ -115,9 +126,10 @@ def sweep(folder):
     folder : `pathlib.Path`
         It need not exist.
     """
+    running = {*psutil.pids()}
     for path in folder.glob(".[0-9]*_*"):
         pid, _, host = path.name[1:].partition("_")[0].partition("-")
-        if pid.isdigit() and host in ("", _host()) and not _is_running(int(pid)):
+        if pid.isdigit() and host in ("", _host()) and int(pid) not in running:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else _remove(path)
 
 
@@ -128,14 +140,3 @@ def _remove(path):
 
 def _host():
     return socket.gethostname().replace("_", "-")
-
-
-def _is_running(pid):
-    """Whether a process is there; one of another user is, too."""
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

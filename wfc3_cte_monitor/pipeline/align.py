@@ -1,7 +1,7 @@
 """Before step 1: new exposures in newdata are aligned to the master catalogue and move to their program's folder."""
 
 import logging
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -127,7 +127,7 @@ def align_newdata(settings, jobs=1, force=False, scratch=None):
         outputs.make_folder(settings.path_to_outputs / name)
     _gather_numbers(settings, summary)
     by_rootname = {rootname: tuple(found) for rootname, found in groupby(sorted(files, key=_rootname), _rootname)}
-    with nullcontext(scratch) if scratch else outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
+    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles", scratch) as scratch:
         catalogs = _catalogs(settings)
         tasks = [Task(name, found, settings, catalogs, scratch, force) for name, found in by_rootname.items()]
         for task, done, error in progress(in_order(align_exposure, tasks, jobs), len(tasks), "alignment"):

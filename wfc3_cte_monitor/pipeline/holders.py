@@ -12,7 +12,7 @@ import psutil
 
 from wfc3_cte_monitor.database import server_sessions
 
-__all__ = ["Holder", "holders_of"]
+__all__ = ["Holder", "holders_of", "utc_text"]
 
 _WRITER = 120
 """The byte of the -shm file that SQLite's writer locks (its file format, WAL-mode locks)."""
@@ -92,7 +92,7 @@ def _of_process(process, writes):
     with process.oneshot():
         since = datetime.fromtimestamp(process.create_time(), UTC)
         what = f"{process.username()}, {' '.join(process.cmdline()) or process.name()}"
-    return Holder(process.pid, socket.gethostname(), _iso(since), what, writes, True)
+    return Holder(process.pid, socket.gethostname(), utc_text(since), what, writes, True)
 
 
 def _writers_of(path):
@@ -116,7 +116,7 @@ def _of_session(row):
     return Holder(
         pid=int(pid) if pid.isdigit() else None,
         host=host or row["client"] or socket.gethostname(),
-        since=_iso(row["since"].astimezone(UTC)),
+        since=utc_text(row["since"].astimezone(UTC)),
         what=f"{row['user']}, {row['application_name'] or 'unnamed'} ({row['state']})",
         writes=row["writes"],
         alive=psutil.pid_exists(int(pid)) if known else None,
@@ -124,5 +124,6 @@ def _of_session(row):
     )
 
 
-def _iso(moment):
+def utc_text(moment):
+    """A moment as rows and lines have it: UTC, ISO 8601, to the second."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import groupby
@@ -117,7 +116,7 @@ def make_masks(programs, visits, settings, jobs=1, scratch=None):
     files = [path for program in programs for path in find_files(settings.path_to_data / str(program))]
     files = [path for path in files if path.name.endswith("_flc.fits")]
     exposures = _worth_masking(files, visits, settings, jobs, summary)
-    with nullcontext(scratch) if scratch else outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
+    with outputs.scratch_folder(settings.path_to_outputs / "tempfiles", scratch) as scratch:
         tasks = [Task(group, settings, scratch) for group in _groups(exposures)]
         for task, done, error in progress(in_order(mask_group, tasks, jobs), len(tasks), "cosmic rays"):
             _note(task, done, error, summary)

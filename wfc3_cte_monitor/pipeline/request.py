@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError, said
+from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError, place_and_reason, said
 
 __all__ = ["Request", "Summary", "PLOTS", "SAME_CHIP_PLOTS"]
 
@@ -194,5 +194,5 @@ def unexpected(name, error):
     if isinstance(error, KilledWorkError):
         return UnusableExposureError(name, str(error))
     if isinstance(error, OSError) and error.strerror:
-        return UnusableExposureError(name, f"{error.filename2 or error.filename or 'output'}: {error.strerror}")
+        return UnusableExposureError(name, place_and_reason(error))
     return UnusableExposureError(name, f"{type(error).__name__}: {said(str(error))}")

@@ -14,13 +14,13 @@ from platform import python_version
 import psutil
 
 from wfc3_cte_monitor import __version__
-from wfc3_cte_monitor.database import KILLED, Patience, begin_run, end_run, running_runs
-from wfc3_cte_monitor.errors import DatabaseError, MonitorError, TerminatedError
+from wfc3_cte_monitor.database import KILLED, Patience, begin_run, end_run, is_alive, running_runs
+from wfc3_cte_monitor.errors import DatabaseError, MonitorError, TerminatedError, place_and_reason, printable
 from wfc3_cte_monitor.pipeline import fingerprints
-from wfc3_cte_monitor.pipeline.holders import holders_of
+from wfc3_cte_monitor.pipeline.holders import holders_of, utc_text
 from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 
-__all__ = ["recorded", "patience", "is_alive", "described"]
+__all__ = ["recorded", "patience", "described"]
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +28,6 @@ _LIBRARIES = (
     *("numpy", "scipy", "astropy", "photutils", "sep", "astroscrappy", "drizzlepac", "matplotlib", "sqlalchemy"),
 )
 _A_DAY = 86400.0
-_SAME_MOMENT = 2.0
-"""How well two processes agree on when one of them began [s]."""
 
 
 @contextmanager
@@ -50,7 +48,7 @@ def recorded(database, settings, summary):
     except KeyboardInterrupt as signal:
         summary.interrupted = TERMINATED if isinstance(signal, TerminatedError) else INTERRUPTED
     except (MonitorError, OSError) as error:
-        summary.broken_off = _one_line(error)
+        summary.broken_off = place_and_reason(error) if isinstance(error, OSError) else str(error)
         log.error("broken off: %s", summary.broken_off)
     except BaseException as error:
         summary.broken_off = f"{type(error).__name__}: {error}"
@@ -97,7 +95,8 @@ def _look_around(database, summary):
 def _end(database, summary):
     """What a run has done stays, even where nobody can note its end any more, as on a full disk."""
     try:
-        end_run(database, summary.run_id, {"ENDED": _now(), "OUTCOME": summary.outcome, **summary.counts})
+        ended = {"ENDED": utc_text(datetime.now(UTC)), "OUTCOME": summary.outcome}
+        end_run(database, summary.run_id, ended | summary.counts)
     except DatabaseError as error:
         log.error("failed: %s", error)
         summary.fail(error)
@@ -106,57 +105,20 @@ def _end(database, summary):
 def _who_and_what(settings, log_file):
     process = psutil.Process()
     return {
-        "STARTED": _now(),
+        "STARTED": utc_text(datetime.now(UTC)),
         "USERNAME": process.username(),
         "HOST": socket.gethostname(),
         "PID": process.pid,
         "PIDSTART": process.create_time(),
-        "COMMAND": _printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
+        "COMMAND": printable(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])),
         "VERSION": __version__,
         "LIBRARIES": ", ".join([f"Python {python_version()}", *(f"{name} {version(name)}" for name in _LIBRARIES)]),
-        "CONFIG": _printable(settings.config_file),
+        "CONFIG": printable(settings.config_file),
         "CONFIGHASH": fingerprints.of_settings(settings),
         "LOGFILE": log_file.name,
     }
 
 
-def is_alive(run):
-    """Whether the process of a run is there.
-
-    Parameters
-    ----------
-    run : dict
-        Of `database.running_runs`.
-
-    Returns
-    -------
-    alive : bool or None
-        None where it is on another machine, which this one cannot know.
-    """
-    if run["HOST"] != socket.gethostname():
-        return None
-    try:
-        began = psutil.Process(run["PID"]).create_time()
-    except psutil.NoSuchProcess:
-        return False
-    return abs(began - run["PIDSTART"]) < _SAME_MOMENT
-
-
 def described(run):
     """A run in words: its number, who started it, where and when."""
     return f"run {run['id']} ({run['USERNAME']} on {run['HOST']}, process {run['PID']}, since {run['STARTED']})"
-
-
-def _now():
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def _one_line(error):
-    if isinstance(error, OSError):
-        return f"{error.filename2 or error.filename or 'output'}: {error.strerror or error}"
-    return str(error)
-
-
-def _printable(text):
-    """What a file system may have in its names, and a database may not."""
-    return str(text).encode("utf-8", "backslashreplace").decode()

@@ -3,9 +3,9 @@
 import socket
 from dataclasses import dataclass
 
-from wfc3_cte_monitor.database import KILLED, end_run, end_session, running_runs
+from wfc3_cte_monitor.database import KILLED, end_run, end_session, is_alive, running_runs
 from wfc3_cte_monitor.pipeline.holders import holders_of
-from wfc3_cte_monitor.pipeline.runs import described, is_alive
+from wfc3_cte_monitor.pipeline.runs import described
 
 __all__ = ["Unlocked", "unlock"]
 
