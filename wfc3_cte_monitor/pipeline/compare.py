@@ -150,12 +150,12 @@ def summarised(both, unit):
     Returns
     -------
     summary : `astropy.table.Table`
-        A row per set and bin: n_pairs, n_stars_a, n_stars_b (means), mean_flux [e-], loss_a, loss_b (means),
+        A row per set, chip and bin: n_pairs, n_stars_a, n_stars_b (means), mean_flux [e-], loss_a, loss_b (means),
         difference, difference_err, significance (in standard deviations of a normal distribution: as improbable as the
         difference over its error is by Student's distribution, for the scatter of few pairs is itself uncertain), and
-        errors_are: 'scatter', the standard
-        error from the scatter of three or more pairs, in which the common noise of the same stars is not counted, or
-        'formal', from the standard errors of the losses as if they had no stars in common.
+        errors_are: 'scatter', the standard error from the scatter of three or more pairs, in which the common noise of
+        the same stars is not counted, or 'formal', from the standard errors of the losses as if they had no stars in
+        common.
     """
     rows = []
     keys = [*_SET, _CHIP, *_BIN]
