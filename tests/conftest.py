@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -12,6 +13,12 @@ from wfc3_cte_monitor.tables import shipped_file
 
 LONGEST = ("build", "newdata", "masks", "closure", "docs", "subsets", "validate")
 """Modules by the minutes that they take."""
+
+
+def pytest_configure():
+    """Ctrl-C works in the runs that tests start, also where the tests were started with it ignored (in background)."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
