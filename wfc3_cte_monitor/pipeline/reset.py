@@ -76,8 +76,12 @@ def _refilled(tables, settings):
 
 
 def _refill_master(target, database, settings, summary):
+    path = catalog_path(settings.path_to_master_cat, target)
+    if not path.exists() and not len(database.catalog(target)):
+        log.info("%s_master: no stars before, and no catalogue of them yet", target)
+        return
     try:
-        catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
+        catalog, problems = read_catalog(path, target)
     except CatalogError as error:
         _fail(error, summary)
         return
