@@ -48,7 +48,8 @@ def reset(tables, settings, jobs=1):
     """
     summaries = [_refilled(tables, settings)] if {*tables} - {"results"} else []
     sets = [] if "results" not in tables else ["all", *([SAME_CHIP] if _has_same_chip_set(settings) else [])]
-    same = {"plots": (), "find": False, "photometry": False, "tweak": False, "force": True, "copy_outputs": False}
+    same = {"plots": (), "find": False, "photometry": False, "tweak": False, "force": True}
+    same |= {"copy_outputs": False, "report": False}
     for programs in sets:
         if not (summaries and summaries[-1].exit_code > 1):
             summaries.append(run(Request(programs, aprads=settings.aprads, jobs=jobs, **same), settings))
