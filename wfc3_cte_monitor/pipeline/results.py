@@ -96,8 +96,8 @@ class Results:
         losses : `astropy.table.Table`
             One row per pair and flux bin, in order of time: imagename_1, imagename_2, proposid, mjd [d], epoch (mean
             date of the observations within 30 days) [d], background [e-/px], lo, hi (the bin) [e-], n_points, mean_flux
-            [e-], logflux, loss and loss_err (standard error) in the unit of ``losses.meta["loss_unit"]``, and the slopes
-            that they are from. NaN where a bin had too few stars.
+            [e-], logflux, loss and loss_err (standard error) in the unit of ``losses.meta["loss_unit"]``, and the
+            slopes that they are from. NaN where a bin had too few stars.
 
         Raises
         ------
