@@ -37,5 +37,6 @@ html_css_files = ["monitor.css"]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_copyright = False
+smartquotes = False
 pygments_style = "friendly"
 templates_path = []

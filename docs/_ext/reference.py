@@ -7,6 +7,7 @@ for that of the tables, read as the monitor reads ``table_definitions/``; ``conf
 
 import argparse
 import ast
+import os
 import re
 
 from sphinx.util.docutils import SphinxDirective
@@ -52,12 +53,16 @@ def block(text, language="text"):
 
 def commands():
     """Every command and subcommand: usage, what it does, its options, its examples."""
-    for make in (run_uvis_external_cte.parser, uvis_external_cte.parser):
-        yield from _command(make(), "")
+    width = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "90"  # for argparse, whatever terminal there is
+    try:
+        for make in (run_uvis_external_cte.parser, uvis_external_cte.parser):
+            yield from _command(make(), "")
+    finally:
+        os.environ.pop("COLUMNS") if width is None else os.environ.update(COLUMNS=width)
 
 
 def _command(parser, about):
-    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=88)
     children = [(name, p, about) for action in _subcommands(parser) for name, p, about in _children(action)]
     yield from (f"## {parser.prog}", "")
     yield from (plain(parser.description or f"{about[:1].upper()}{about[1:]}."), "")
@@ -96,7 +101,7 @@ def _spelled(action):
 
 
 def _said(action, parser):
-    return parser._get_formatter()._expand_help(action) if action.help else "where it is made"
+    return parser._get_formatter()._expand_help(action)
 
 
 def _anchor(prog):
