@@ -1,6 +1,7 @@
 # make demo   simulate a small observatory and run the monitor over it
 # make test   style and all tests
 # make quick  the tests that take a minute or two
+# make docs   build the documents into docs/_build/html; a warning is an error
 # make bench  benchmarks
 # make soak   kill the pipeline at a hundred random moments, and compare what a rerun makes of it (one to two hours)
 
@@ -12,13 +13,13 @@ BIN = $(VENV)/bin
 # What a module has simulated is there for its tests once, with the one worker that gets them all.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick lint bench soak clean
+.PHONY: demo test quick lint docs bench soak clean
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,distributed]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs,distributed]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -40,6 +41,10 @@ test: lint
 quick: $(VENV)/installed
 	$(PYTEST)
 
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "documents     docs/_build/html/index.html"
+
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
@@ -47,4 +52,4 @@ soak: $(VENV)/installed
 	$(BIN)/python -m benchmarks.soak
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist docs/_build *.egg-info
