@@ -3,21 +3,9 @@
 import sys
 from pathlib import Path
 
-from astropy.time import Time
-
 from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import (
-    backup_path,
-    backups_beside,
-    check_database,
-    make_backup,
-    pending,
-    read_state,
-    restore_backup,
-    sync_database,
-)
-from wfc3_cte_monitor.pairing import epochs
 
 __all__ = ["add_actions", "backup_place"]
 
@@ -50,7 +38,10 @@ def add_actions(actions):
         description="Write what the database holds at one moment to one SQLite file, whatever the engine, and verify "
         "it. Nobody is kept from writing. The file is whole or not there.",
     )
-    p.add_argument("file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time")
+    option = p.add_argument(
+        "file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time"
+    )
+    completed(option, files)
     p.add_argument("--force", action="store_true", help="replace a file that is there")
     p = _add(
         actions,
@@ -61,7 +52,8 @@ def add_actions(actions):
         "as another process has an SQLite file open, it is refused; a server's writers are waited for.",
         epilog="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
     )
-    p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+    option = p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+    completed(option, files)
     _add(
         actions,
         _check,
@@ -90,6 +82,8 @@ def _add(actions, run, name, **about):
 
 def backup_place(database, settings, kind):
     """Where a backup goes that is made for a reason, such as 'before_sync'."""
+    from wfc3_cte_monitor.database import backup_path
+
     return backup_path(_backup_folder(database, settings), _name(database), kind)
 
 
@@ -103,6 +97,8 @@ def _name(database):
 
 
 def _sync(args):
+    from wfc3_cte_monitor.database import sync_database
+
     settings = load_settings(args)
     with open_database(settings) as database:
         path = backup_place(database, settings, "before_sync")
@@ -121,6 +117,8 @@ def _sync(args):
 
 
 def _backup(args):
+    from wfc3_cte_monitor.database import make_backup
+
     settings = load_settings(args)
     with open_database(settings) as database:
         database.check_exists()
@@ -131,6 +129,8 @@ def _backup(args):
 
 
 def _restore(args):
+    from wfc3_cte_monitor.database import pending, restore_backup
+
     settings = load_settings(args)
     with open_database(settings) as database:
         restored = restore_backup(database, args.file, backup_place(database, settings, "before_restore"))
@@ -151,6 +151,8 @@ def _print_rows(rows):
 
 
 def _check(args):
+    from wfc3_cte_monitor.database import check_database
+
     with open_database(load_settings(args)) as database:
         findings = check_database(database)
         for line in findings:
@@ -160,6 +162,9 @@ def _check(args):
 
 
 def _status(args):
+    from wfc3_cte_monitor.database import backups_beside, pending, read_state
+    from wfc3_cte_monitor.pairing import epochs
+
     settings = load_settings(args)
     with open_database(settings) as database:
         state = read_state(database)
@@ -187,4 +192,6 @@ def _status(args):
 
 
 def _day(mjd):
+    from astropy.time import Time
+
     return f"{Time(mjd, format='mjd').strftime('%Y-%m-%d')}"

@@ -4,10 +4,9 @@ import re
 import sys
 from pathlib import Path
 
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.outputs import FOLDERS, make_folder, replace_file
 from wfc3_cte_monitor.settings import check_folder
-from wfc3_cte_monitor.tables import shipped_file
 
 __all__ = ["add_parser", "set_up", "default_answers"]
 
@@ -42,7 +41,9 @@ def add_parser(commands):
         help="where config.py is written and what the defaults lie in (default: the working directory)",
     )
     for name, question in _QUESTIONS.items():
-        p.add_argument(f"--{name}", metavar="NAME" if name == "db_name" else "FOLDER", help=question.lower())
+        option = p.add_argument(f"--{name}", metavar="NAME" if name == "db_name" else "FOLDER", help=question.lower())
+        if name.startswith("path_"):
+            completed(option, files)
     p.add_argument("--force", action="store_true", help="replace a config.py that exists")
     p.set_defaults(run=_run)
 
@@ -85,6 +86,9 @@ def set_up(answers, *, keep_config=False, force=False):
     ConfigurationError
         ``config.py`` exists, or its folder is one in which others could replace it, or a folder cannot be written.
     """
+    from wfc3_cte_monitor.outputs import FOLDERS, replace_file
+    from wfc3_cte_monitor.tables import shipped_file
+
     config = answers["folder"] / "config.py"
     if config.exists() and not (keep_config or force):
         raise ConfigurationError(f"{config} exists; --force replaces it")
@@ -103,6 +107,8 @@ def set_up(answers, *, keep_config=False, force=False):
 
 def _make_closed(folder):
     """Whatever the umask: a configuration is executed only where nobody else can write it, or put another there."""
+    from wfc3_cte_monitor.outputs import make_folder
+
     if not folder.is_dir():
         _close(make_folder(folder))
     check_folder(make_folder(folder), f"{folder}: is not for a configuration")
@@ -118,6 +124,8 @@ def _close(path):
 
 
 def _make_documented(folder, text):
+    from wfc3_cte_monitor.outputs import make_folder
+
     readme = make_folder(folder) / "README"
     if not readme.exists():
         readme.write_text(text + "\n")
