@@ -1,10 +1,8 @@
 """The house: who may know whom, one home for each library, nothing at import."""
 
 import ast
-import shutil
 import subprocess
 import sys
-import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -174,27 +172,3 @@ def test_import_opens_nothing():
 def test_definitions_are_found_in_a_checkout():
     assert (shipped_file("table_definitions") / "phot.txt").is_file()
     assert shipped_file("config.example.py").is_file()
-
-
-@pytest.mark.slow
-def test_a_wheel_carries_all_that_it_needs(tmp_path):
-    # From a copy: what an earlier build left beside the sources must not get in, nor anything be left there.
-    source = tmp_path / "source"
-    shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns("build", ".*", "demo", "*.egg-info"))
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(source)]
-    subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"wfc3_cte_monitor/{name}" for name in ("table_definitions/phot.txt", "config.example.py")} <= names
-    assert any(name.startswith("wfc3_cte_monitor/simulate/headers/") for name in names)
-    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    code = (
-        "import wfc3_cte_monitor.tables as t; print(t.__file__, len([*t.shipped_file('table_definitions').iterdir()]))"
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    place, number = done.stdout.split()
-    assert place.startswith(str(tmp_path))
-    assert int(number) >= 4
