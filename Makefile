@@ -1,5 +1,5 @@
 # make demo   simulate a small observatory and run the monitor over it
-# make test   style and all tests
+# make test   style, types and all tests
 # make quick  the tests that take a minute or two
 # make bench  benchmarks
 # make soak   kill the pipeline at a hundred random moments, and compare what a rerun makes of it (one to two hours)
@@ -33,6 +33,7 @@ demo: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test: lint
 	$(PYTEST) -m "slow or not slow"

@@ -153,7 +153,7 @@ def _count(flags):
     for flag in CorrectionFlag:
         number = np.count_nonzero(flags & flag)
         if number:
-            print(f"{number:7d} flagged {int(flag):2d}: {flag.name.lower().replace('_', ' ')}")
+            print(f"{number:7d} flagged {int(flag):2d}: {str(flag.name).lower().replace('_', ' ')}")
 
 
 def _number(args, name):

@@ -134,7 +134,8 @@ def _make_documented(folder, text):
 def _filled(text, answers):
     """The example configuration with the answers in place of its values."""
     for name in _QUESTIONS:
-        text, found = re.subn(rf"^{name} = .*$", lambda _, name=name: f"{name} = {answers[name]!r}", text, flags=re.M)
+        line = f"{name} = {answers[name]!r}".replace("\\", "\\\\")
+        text, found = re.subn(rf"^{name} = .*$", line, text, flags=re.M)
         if found != 1:
             raise ConfigurationError(f"config.example.py: expected one line '{name} = ...', found {found}")
     return text
