@@ -1,5 +1,5 @@
 # make demo   simulate a small observatory and run the monitor over it
-# make test   style and all tests
+# make test   style, types and all tests
 # make quick  the tests that take a minute or two
 # make docs   build the documents into docs/_build/html; a warning is an error
 # make bench  benchmarks
@@ -34,6 +34,7 @@ demo: $(VENV)/installed
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 test: lint
 	$(PYTEST) -m "slow or not slow"

@@ -1,10 +1,8 @@
 """The house: who may know whom, one home for each library, nothing at import."""
 
 import ast
-import shutil
 import subprocess
 import sys
-import zipfile
 from functools import cache
 from pathlib import Path
 
@@ -43,6 +41,7 @@ HOMES = {
     "alembic": {"database"},
     "matplotlib": {"plots"},
     "argparse": {"commands"},
+    "argcomplete": {"commands"},
     "sep": {"photometry", "quality"},
     "scipy.spatial": {"quality", "photometry", "alignment", "catalogs"},
     "photutils": {"catalogs"},
@@ -164,7 +163,7 @@ def hook(event, args):
     if event == "sqlite3.connect" or event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+"):
         opened.append((event, str(args[0])))
 sys.addaudithook(hook)
-import wfc3_cte_monitor.commands.run_uvis_external_cte, wfc3_cte_monitor.commands.uvis_external_cte
+import {modules}
 assert "astroquery" not in sys.modules and "requests" not in sys.modules, "only who retrieves should wait for them"
 assert "distributed" not in sys.modules, "only who has a cluster should wait for it"
 assert not {"photutils", "scipy.signal", "scipy.stats"} & set(sys.modules), "they are slow, and few ask for them"
@@ -173,34 +172,17 @@ print([entry for entry in opened if ".pyc" not in entry[1] and "matplotlib" not 
 
 
 def test_import_opens_nothing():
-    done = subprocess.run([sys.executable, "-c", AUDIT], capture_output=True, text=True, check=True)
+    commands = [path for path in MODULES if room_of(path) == "commands"]
+    nodes = [node for path in commands for node in ast.walk(tree(path)) if isinstance(node, ast.ImportFrom)]
+    modules = {
+        node.module for node in nodes if node.module.startswith("wfc3_cte_monitor.")
+    }  # and what functions import
+    assert "wfc3_cte_monitor.pipeline.recipe" in modules
+    code = AUDIT.replace("{modules}", ", ".join(sorted(modules)))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_definitions_are_found_in_a_checkout():
     assert (shipped_file("table_definitions") / "phot.txt").is_file()
     assert shipped_file("config.example.py").is_file()
-
-
-@pytest.mark.slow
-def test_a_wheel_carries_all_that_it_needs(tmp_path):
-    # From a copy: what an earlier build left beside the sources must not get in, nor anything be left there.
-    source = tmp_path / "source"
-    shutil.copytree(PACKAGE.parent, source, ignore=shutil.ignore_patterns("build", ".*", "demo", "*.egg-info"))
-    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(source)]
-    subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"wfc3_cte_monitor/{name}" for name in ("table_definitions/phot.txt", "config.example.py")} <= names
-    assert any(name.startswith("wfc3_cte_monitor/simulate/headers/") for name in names)
-    zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    code = (
-        "import wfc3_cte_monitor.tables as t; print(t.__file__, len([*t.shipped_file('table_definitions').iterdir()]))"
-    )
-    environment = {"PYTHONPATH": str(tmp_path / "installed"), "PATH": ""}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-    )
-    place, number = done.stdout.split()
-    assert place.startswith(str(tmp_path))
-    assert int(number) >= 4

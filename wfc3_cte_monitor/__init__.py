@@ -1,10 +1,15 @@
 """The external CTE monitor of HST's WFC3/UVIS."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wfc3_cte_monitor.pipeline.correct import correct_photometry
+
 __version__ = "0.3.0"
 __all__ = ["correct_photometry", "open_results"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     """Only who corrects photometry, or looks at results, waits for what that imports."""
     if name == "correct_photometry":
         from wfc3_cte_monitor.pipeline.correct import correct_photometry

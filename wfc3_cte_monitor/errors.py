@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-def printable(text):
+def printable(text: object) -> str:
     """A text as one line that a terminal shows and does not obey.
 
     What comes from a file may have line breaks, escape sequences, and bytes that are no letters; they are spelled out
@@ -34,7 +34,7 @@ def printable(text):
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def said(error, most=300):
+def said(error: object, most: int = 300) -> str:
     """What an error of a library says: one line, and not all of a file.
 
     Parameters
@@ -47,7 +47,7 @@ def said(error, most=300):
     return " ".join(str(getattr(error, "strerror", None) or error).split())[:most]
 
 
-def place_and_reason(error):
+def place_and_reason(error: OSError) -> str:
     """Where an `OSError` happened, as far as it tells, and what was wrong."""
     return f"{error.filename2 or error.filename or 'output'}: {error.strerror or error}"
 
@@ -55,7 +55,7 @@ def place_and_reason(error):
 class MonitorError(Exception):
     """Base of every error that is the input's fault and not the program's."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return printable(super().__str__())
 
 
@@ -94,13 +94,13 @@ class UnusableExposureError(MonitorError):
         What is wrong and, where it helps, what to do.
     """
 
-    def __init__(self, filename, problem):
+    def __init__(self, filename: str, problem: str) -> None:
         # Both to the base class: without them the error does not survive the way back from a worker process.
         super().__init__(filename, problem)
         self.filename = str(filename)
         self.problem = problem
 
-    def __str__(self):
+    def __str__(self) -> str:
         return printable(f"{self.filename}: {self.problem}")
 
 
@@ -113,12 +113,12 @@ class NotEnoughPointsError(MonitorError):
         How many there are, and how many there must be.
     """
 
-    def __init__(self, n_points, n_needed):
+    def __init__(self, n_points: int, n_needed: int) -> None:
         super().__init__(n_points, n_needed)
         self.n_points = n_points
         self.n_needed = n_needed
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.n_points} points, {self.n_needed} needed"
 
 
@@ -131,12 +131,12 @@ class UndeterminedFitError(MonitorError):
         Rank of the weighted design matrix, and the number of coefficients asked for.
     """
 
-    def __init__(self, rank, n_terms):
+    def __init__(self, rank: int, n_terms: int) -> None:
         super().__init__(rank, n_terms)
         self.rank = rank
         self.n_terms = n_terms
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"the points determine {self.rank} of {self.n_terms} coefficients"
 
 
@@ -159,7 +159,7 @@ class TerminatedError(KeyboardInterrupt):
 class KilledWorkError(Exception):
     """A piece of work, whichever it is, whose process is killed each time."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             "the process that worked on it was killed, and again when nothing else was done beside it (out of memory?)"
         )

@@ -1,9 +1,13 @@
 """Fluxes of a pair -> one straight line per flux bin, in two measures."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor.errors import NotEnoughPointsError
-from wfc3_cte_monitor.records import LineFit, SlopeFit, StarPairs
+from wfc3_cte_monitor.records import FluxBin, LineFit, SlopeFit, StarPairs
 from wfc3_cte_monitor.uvis import ROWS, ROWS_PER_FLUX_LOSS
 
 __all__ = ["join_stars", "fit_line", "fit_line_through", "clip_line", "measure_slopes", "loss", "LOSS_UNITS"]
@@ -17,7 +21,15 @@ _CLIP_SIGMA = 4.0
 _CLIP_ITERATIONS = 20
 
 
-def join_stars(id1, flux1, flags1, id2, flux2, flags2, y2):
+def join_stars(
+    id1: np.ndarray,
+    flux1: np.ndarray,
+    flags1: np.ndarray,
+    id2: np.ndarray,
+    flux2: np.ndarray,
+    flags2: np.ndarray,
+    y2: np.ndarray,
+) -> StarPairs:
     """The stars that both exposures of a pair have, joined by their id in the master catalogue.
 
     Parameters
@@ -37,7 +49,7 @@ def join_stars(id1, flux1, flags1, id2, flux2, flags2, y2):
     return StarPairs(id=star_id, y=y2[good2][j], flux1=flux1[good1][i], flux2=flux2[good2][j])
 
 
-def fit_line(x, y):
+def fit_line(x: np.ndarray, y: np.ndarray) -> LineFit:
     """Straight line by least squares, all points alike.
 
     Parameters
@@ -72,7 +84,7 @@ def fit_line(x, y):
     )
 
 
-def fit_line_through(x, y, x0, y0):
+def fit_line_through(x: np.ndarray, y: np.ndarray, x0: float, y0: float) -> LineFit:
     """Straight line through a fixed point by least squares, all points alike.
 
     Parameters
@@ -105,7 +117,7 @@ def fit_line_through(x, y, x0, y0):
     )
 
 
-def clip_line(x, y):
+def clip_line(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Which points stay when outliers of 4 sigma are clipped until nothing changes.
 
     Returns
@@ -118,7 +130,7 @@ def clip_line(x, y):
             break
         fit = fit_line(x[kept], y[kept])
         residual = y - fit.intercept - fit.slope * x
-        scatter = np.sqrt(np.sum(residual[kept] ** 2) / max(np.count_nonzero(kept) - 2, 1))
+        scatter = np.sqrt(np.sum(residual[kept] ** 2) / max(int(np.count_nonzero(kept)) - 2, 1))
         still = kept & (np.abs(residual) <= _CLIP_SIGMA * scatter)
         if np.array_equal(still, kept) or np.count_nonzero(still) < MIN_POINTS:
             break
@@ -126,7 +138,7 @@ def clip_line(x, y):
     return kept
 
 
-def measure_slopes(stars, bins, *, middle=None):
+def measure_slopes(stars: StarPairs, bins: Iterable[FluxBin], *, middle: float | None = None) -> tuple[SlopeFit, ...]:
     """Measure a pair: F1/F2 and 2.5 log10(F1/F2) against the rows to the amplifier in the second exposure, per bin.
 
     A star's bin is that of sqrt(F1 F2): to ask that both fluxes lie in the bin would cut off one side of the
@@ -148,7 +160,7 @@ def measure_slopes(stars, bins, *, middle=None):
     return tuple(_measure_bin(stars, flux_bin, middle) for flux_bin in bins)
 
 
-def _measure_bin(stars, flux_bin, middle):
+def _measure_bin(stars: StarPairs, flux_bin: FluxBin, middle: float | None) -> SlopeFit:
     inside = (stars.flux >= flux_bin.lo) & (stars.flux < flux_bin.hi)
     y, ratio, flux = stars.y[inside], stars.ratio[inside], stars.flux[inside]
     magnitude = 2.5 * np.log10(ratio)
@@ -163,7 +175,7 @@ def _measure_bin(stars, flux_bin, middle):
     return SlopeFit(flux_bin, lines[0].n_points, _mean_flux(flux[kept]), *lines)
 
 
-def _mean_flux(flux):
+def _mean_flux(flux: np.ndarray) -> float:
     """The geometric mean: a line through all stars has the mean of their losses, which run with the logarithm.
 
     At the arithmetic one the losses of a factor of 2 in flux would be 0.8 %, those of a factor of 4 3 % too large.
@@ -171,13 +183,13 @@ def _mean_flux(flux):
     return float(np.exp(np.mean(np.log(flux)))) if len(flux) else np.nan
 
 
-def _on_all_points(fit, kept):
+def _on_all_points(fit: LineFit, kept: np.ndarray) -> LineFit:
     """The same fit, its `kept` telling of all points and not only of those that were fitted."""
     values = {name: getattr(fit, name) for name in fit.__dataclass_fields__}
     return LineFit(**(values | {"kept": kept}))
 
 
-def loss(slope, unit):
+def loss(slope: ArrayLike, unit: str) -> Any:
     """CTE loss of a nominal pair from its slope.
 
     On equal chips the ratio changes by what both of them lose, hence the half.

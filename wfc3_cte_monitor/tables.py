@@ -1,6 +1,7 @@
 """The text files of ``table_definitions/`` become SQLAlchemy ORM classes, one per table and cluster."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -134,7 +135,8 @@ def _parse_line(text, where):
 
 def _is_value(text, type_):
     try:
-        value = {Integer: int, Float: float, Date: date.fromisoformat, String: str}[type_](text)
+        read: dict[type, Callable] = {Integer: int, Float: float, Date: date.fromisoformat, String: str}
+        value = read[type_](text)
     except ValueError:
         return False
     return not isinstance(value, float) or isfinite(value)

@@ -5,8 +5,10 @@ configuration.
 """
 
 import re
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor.errors import UnusableExposureError
 
@@ -71,17 +73,17 @@ _OFF_FIELD = re.compile(r"ngc104cal\d*")
 _ROOTNAME = re.compile(r"i[a-z0-9]{8}")
 
 
-def sci_extver(chip):
+def sci_extver(chip: int) -> int:
     """EXTVER of a chip's SCI, ERR and DQ extensions: UVIS2 comes first in the file."""
     return {2: 1, 1: 2}[chip]
 
 
-def crmask_name(rootname, extver):
+def crmask_name(rootname: str, extver: int) -> str:
     """'iabc01xyq_sci1_crmask.fits': AstroDrizzle's name of a cosmic-ray mask; sci1 is UVIS2, sci2 is UVIS1."""
     return f"{rootname}_sci{extver}_crmask.fits"
 
 
-def rows_to_amplifier(y, chip, n_rows=ROWS):
+def rows_to_amplifier(y: ArrayLike, chip: ArrayLike, n_rows: int = ROWS) -> Any:
     """Number of parallel transfers of a source.
 
     Chip 2 reads out towards y = 1 (amplifiers C, D), chip 1 towards y = `n_rows` (A, B).
@@ -103,7 +105,7 @@ def rows_to_amplifier(y, chip, n_rows=ROWS):
     return np.where(np.asarray(chip) == 1, n_rows + 1 - np.asarray(y), np.asarray(y))[()]
 
 
-def visit_of(rootname):
+def visit_of(rootname: str) -> str:
     """Visit of an exposure: characters 5-6 of its rootname ``ipppssoot``, in lower case.
 
     Raises
@@ -116,12 +118,12 @@ def visit_of(rootname):
     return rootname[4:6]
 
 
-def exposure_length(exptime):
+def exposure_length(exptime: float) -> str:
     """'s' (short, EXPTIME <= 60 s) or 'l' (long)."""
     return "s" if exptime <= SHORT_EXPTIME_MAX else "l"
 
 
-def target_of(targname):
+def target_of(targname: str) -> str:
     """Short name of a target as used in tables, folders and files.
 
     'NGC-104', 'NGC104' and 'ngc 104' are all 'ngc104'; anything but letters and digits is dropped, so the result
@@ -130,12 +132,12 @@ def target_of(targname):
     return re.sub(r"[^a-z0-9]", "", targname.lower())
 
 
-def is_off_field(target):
+def is_off_field(target: str) -> bool:
     """True for NGC-104-CAL2 and its like: the right cluster, but a field that has no master catalogue."""
     return _OFF_FIELD.fullmatch(target) is not None
 
 
-def one_based(position):
+def one_based(position: ArrayLike) -> Any:
     """Position in the convention of FITS, DS9, IRAF, the database and the .coo and .mag files.
 
     Parameters
@@ -146,6 +148,6 @@ def one_based(position):
     return np.asarray(position) + 1.0
 
 
-def zero_based(position):
+def zero_based(position: ArrayLike) -> Any:
     """Position in the convention of numpy, photutils and sep; the inverse of `one_based`."""
     return np.asarray(position) - 1.0

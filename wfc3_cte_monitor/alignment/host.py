@@ -9,6 +9,7 @@ import tempfile
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from wfc3_cte_monitor.errors import AlignmentError
 
@@ -29,7 +30,7 @@ class Host:
 
     def __init__(self, parent):
         self.folder = Path(tempfile.mkdtemp(prefix="drizzlepac_", dir=parent))
-        self._process = None
+        self._process: Any = None
 
     def clear(self):
         """Empty the scratch folder, for the next call's files."""

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 __all__ = []
@@ -32,7 +33,7 @@ def _write_headerlet(filename, **parameters):
     write_headerlet(filename, **parameters)
 
 
-_TASKS = {
+_TASKS: dict[str, Callable[..., None]] = {
     "tweakreg": _tweakreg,
     "astrodrizzle": _astrodrizzle,
     "apply_headerlet": _apply_headerlet,

@@ -74,8 +74,8 @@ def patient_adapter():
     from requests.adapters import HTTPAdapter
 
     class Adapter(HTTPAdapter):
-        def send(self, request, stream=False, timeout=None, **options):
-            return super().send(request, stream=stream, timeout=timeout or TIME_LIMITS, **options)
+        def send(self, request, stream=False, timeout=None, verify=True, cert=None, proxies=None):
+            return super().send(request, stream, timeout or TIME_LIMITS, verify, cert, proxies)
 
     return Adapter()
 

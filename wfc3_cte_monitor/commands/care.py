@@ -3,20 +3,9 @@
 import sys
 from pathlib import Path
 
-from astropy.time import Time
-
 from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import (
-    check_database,
-    make_backup,
-    pending,
-    read_state,
-    restore_backup,
-    sync_database,
-)
-from wfc3_cte_monitor.pairing import epochs
-from wfc3_cte_monitor.pipeline.backups import backup_place, backups_of
 
 __all__ = ["add_actions"]
 
@@ -54,7 +43,10 @@ def add_actions(actions):
         "it. Nobody is kept from writing. The file is whole or not there.",
         **examples("uvis_external_cte database backup", "uvis_external_cte database backup elsewhere.db --force"),
     )
-    p.add_argument("file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time")
+    option = p.add_argument(
+        "file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time"
+    )
+    completed(option, files)
     p.add_argument("--force", action="store_true", help="replace a file that is there")
     p = _add(
         actions,
@@ -68,7 +60,8 @@ def add_actions(actions):
             more="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
         ),
     )
-    p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+    option = p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
+    completed(option, files)
     _add(
         actions,
         _check,
@@ -105,6 +98,9 @@ def _add(actions, run, name, **about):
 
 
 def _sync(args):
+    from wfc3_cte_monitor.database import sync_database
+    from wfc3_cte_monitor.pipeline.backups import backup_place
+
     settings = load_settings(args)
     with open_database(settings) as database:
         path = backup_place(database, settings, "before_sync")
@@ -123,6 +119,9 @@ def _sync(args):
 
 
 def _backup(args):
+    from wfc3_cte_monitor.database import make_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
+
     settings = load_settings(args)
     with open_database(settings) as database:
         database.check_exists()
@@ -133,6 +132,9 @@ def _backup(args):
 
 
 def _restore(args):
+    from wfc3_cte_monitor.database import pending, restore_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
+
     settings = load_settings(args)
     with open_database(settings) as database:
         restored = restore_backup(database, args.file, backup_place(database, settings, "before_restore"))
@@ -153,6 +155,8 @@ def _print_rows(rows):
 
 
 def _check(args):
+    from wfc3_cte_monitor.database import check_database
+
     with open_database(load_settings(args)) as database:
         findings = check_database(database)
         for line in findings:
@@ -162,6 +166,10 @@ def _check(args):
 
 
 def _status(args):
+    from wfc3_cte_monitor.database import pending, read_state
+    from wfc3_cte_monitor.pairing import epochs
+    from wfc3_cte_monitor.pipeline.backups import backups_of
+
     settings = load_settings(args)
     with open_database(settings) as database:
         state = read_state(database)
@@ -189,4 +197,6 @@ def _status(args):
 
 
 def _day(mjd):
+    from astropy.time import Time
+
     return f"{Time(mjd, format='mjd').strftime('%Y-%m-%d')}"

@@ -1,7 +1,7 @@
 """``uvis_external_cte check_newdata``: is all there that a proposal promised?"""
 
 from wfc3_cte_monitor.commands.common import HelpFormatter, add_config, add_jobs, load_settings, say, visit
-from wfc3_cte_monitor.pipeline.check import check_archive
+from wfc3_cte_monitor.commands.completion import completed, configured
 
 __all__ = ["add_parser", "lines"]
 
@@ -51,13 +51,14 @@ def add_parser(commands):
         epilog=_EPILOG,
         formatter_class=HelpFormatter,
     )
-    p.add_argument(
+    option = p.add_argument(
         "--pr",
         nargs="+",
         default=[],
         metavar="SET",
         help="all, last (newest listed program with data), or program numbers (default: those in newdata)",
     )
+    completed(option, configured("program_list", "all", "last"))
     p.add_argument(
         "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
@@ -106,6 +107,8 @@ def _section(title, entries):
 
 
 def _run(args):
+    from wfc3_cte_monitor.pipeline.check import check_archive
+
     inventory = check_archive(args.pr, args.v, load_settings(args), args.jobs)
     say(lines(inventory))
     return 0 if inventory.complete else 1

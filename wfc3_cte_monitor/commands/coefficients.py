@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_config, examples, load_settings, newest_coefficients
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import CoefficientError, ConfigurationError
-from wfc3_cte_monitor.outputs import FORMATS, coefficient_table, replace_file, table_text
-from wfc3_cte_monitor.pipeline.correct import all_coefficients, newest_of_each_set
 
 __all__ = ["add_parser"]
 
@@ -29,14 +28,20 @@ def add_parser(commands):
         metavar="PATH",
         help="a coefficient file or a folder of them (default: the newest results)",
     )
-    p.add_argument("--format", choices=FORMATS, default="latex", help="default latex")
+    p.add_argument("--format", choices=["latex", "markdown", "ecsv"], default="latex", help="default latex")
     p.add_argument("-o", "--output", type=Path, metavar="OUT", help="a file (default: the terminal)")
-    p.add_argument("--target", nargs="+", help="only these clusters")
-    p.add_argument("--filter", nargs="+", help="only these filters")
+    option = p.add_argument("--target", nargs="+", help="only these clusters")
+    completed(option, configured("target_list"))
+    option = p.add_argument("--filter", nargs="+", help="only these filters")
+    completed(option, configured("filter_list"))
     p.add_argument("--length", choices=["s", "l"], help="only short or only long exposures")
-    p.add_argument("--flashlvl", nargs="+", type=float, metavar="LEVEL", help="only these post-flash levels [e-/px]")
+    option = p.add_argument(
+        "--flashlvl", nargs="+", type=float, metavar="LEVEL", help="only these post-flash levels [e-/px]"
+    )
+    completed(option, configured("flashlvl_list"))
     p.add_argument("--ctecorr", choices=["flt", "flc"], help="only FLT or only FLC")
-    p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="only these apertures [px]")
+    option = p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="only these apertures [px]")
+    completed(option, configured("aprads"))
     p.add_argument(
         "--epochs", nargs="+", metavar="MJD|all", help="epochs, to the day, or all of them (default: the newest)"
     )
@@ -46,6 +51,9 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.outputs import coefficient_table, replace_file, table_text
+    from wfc3_cte_monitor.pipeline.correct import all_coefficients, newest_of_each_set
+
     found = all_coefficients([args.coeffs] if args.coeffs else newest_coefficients(load_settings(args)))
     # The surfaces of all post-flash levels have other terms; their ECSV files are their tables.
     chosen = [one for one in found if one.flashlvl is not None and _is_wanted(one, args)]

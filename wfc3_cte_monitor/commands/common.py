@@ -11,16 +11,11 @@ import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from tqdm import tqdm
-
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import chosen_subset
-from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.errors import ConfigurationError, MonitorError, TerminatedError, place_and_reason, printable
-from wfc3_cte_monitor.outputs import MOST_RECENT
-from wfc3_cte_monitor.pipeline.parallel import LogLine, warnings_logged
 from wfc3_cte_monitor.pipeline.request import INTERRUPTED, TERMINATED
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE, find_config, read_settings
-from wfc3_cte_monitor.tables import Schema
 
 __all__ = [
     "BAD_INPUT",
@@ -81,11 +76,12 @@ def _paragraph(text):
 
 def add_config(parser):
     """The option that names the configuration file."""
-    parser.add_argument(
+    option = parser.add_argument(
         "--config",
         metavar="FILE",
         help=f"configuration file (default: ${CONFIG_VARIABLE}, then config.py in the working directory)",
     )
+    completed(option, files)
 
 
 def add_jobs(parser):
@@ -130,6 +126,8 @@ def newest_coefficients(settings):
     ConfigurationError
         There are none yet.
     """
+    from wfc3_cte_monitor.outputs import MOST_RECENT
+
     folders = sorted(
         folder
         for kind in ("cte_vs_logflux", "cte_vs_flashlvl")
@@ -150,6 +148,9 @@ def load_settings(args):
 
 def open_database(settings, url=None):
     """The `database.Database` of a configuration, or of another URL or path with the same tables."""
+    from wfc3_cte_monitor.database import Database
+    from wfc3_cte_monitor.tables import Schema
+
     schema = Schema(settings.target_list, settings.aprads, settings.bins)
     return Database(settings.database_url if url is None else url, schema)
 
@@ -206,12 +207,16 @@ class _TerminalHandler(logging.Handler):
     """Log lines on stderr that do not tear a progress bar apart."""
 
     def emit(self, record):
+        from tqdm import tqdm
+
         tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextmanager
 def logging_to_terminal():
     """Log lines on stderr; beside a progress bar only what needs attention."""
+    from wfc3_cte_monitor.pipeline.parallel import LogLine
+
     handler = _TerminalHandler(logging.WARNING if sys.stderr.isatty() else logging.INFO)
     handler.setFormatter(LogLine("%(levelname)s: %(message)s"))
     logger = logging.getLogger("wfc3_cte_monitor")
@@ -255,6 +260,8 @@ def say(lines):
 
 def guarded(command, args, program):
     """Call a command; an error that is the user's to mend becomes one line and exit code 2, Ctrl-C one and 130."""
+    from wfc3_cte_monitor.pipeline.parallel import warnings_logged
+
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A name that the terminal's encoding does not have, such as ASCII with LC_ALL=C, must not end a run.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -5,11 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_field
-from wfc3_cte_monitor.outputs import make_folder, write_table
-from wfc3_cte_monitor.pipeline.compare import compare_losses, losses_in, summarised
-from wfc3_cte_monitor.pipeline.drawing import save
-from wfc3_cte_monitor.plots import plot_comparison
 
 __all__ = ["add_parser"]
 
@@ -30,8 +27,10 @@ def add_parser(commands):
             "uvis_external_cte compare_results before.db database/uvis_external_cte.db --folder recalibration",
         ),
     )
-    p.add_argument("a", metavar="A", help="such as database/uvis_external_cte.db")
-    p.add_argument("b", metavar="B", help="such as database/uvis_external_cte_iraf.db")
+    option = p.add_argument("a", metavar="A", help="such as database/uvis_external_cte.db")
+    completed(option, files)
+    option = p.add_argument("b", metavar="B", help="such as database/uvis_external_cte_iraf.db")
+    completed(option, files)
     p.add_argument(
         "--folder", type=Path, help="where to write (default: compare_results in the outputs of the configuration)"
     )
@@ -42,6 +41,9 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.outputs import make_folder, write_table
+    from wfc3_cte_monitor.pipeline.compare import compare_losses, losses_in, summarised
+
     settings = load_settings(args)
     both = compare_losses(*(losses_in(source, settings) for source in (args.a, args.b)))
     folder = make_folder(args.folder or settings.path_to_outputs / "compare_results")
@@ -55,6 +57,10 @@ def _run(args):
 
 
 def _write(summary, aperture, folder, args):
+    from wfc3_cte_monitor.outputs import write_table
+    from wfc3_cte_monitor.pipeline.drawing import save
+    from wfc3_cte_monitor.plots import plot_comparison
+
     path = folder / f"compare_results_r{aperture:g}.png"
     summary.meta |= {"a": args.a, "b": args.b}
     write_table(summary, path.with_suffix(".txt"))

@@ -13,12 +13,9 @@ from wfc3_cte_monitor.commands.common import (
     positive_number,
     yes_no,
 )
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets, asks_for_subset
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.outputs import read_star_list, write_star_list
-from wfc3_cte_monitor.pipeline.correct import correct_photometry, find_coefficients
-from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list, exposure_facts
-from wfc3_cte_monitor.pipeline.database_fit import coefficients_in_database
 from wfc3_cte_monitor.records import CorrectionFlag
 from wfc3_cte_monitor.uvis import IN_SPACE
 
@@ -64,7 +61,8 @@ def add_parser(commands):
     p.add_argument("--exptime", type=positive_number, help="and exposure time [s] (--what-if, --plan: default 350)")
     p.add_argument("--flc", type=yes_no, metavar="y|n", help="whether it is an FLC (default: what --image is, else n)")
     p.add_argument("--background", type=float, help="sky + post-flash + dark [e-/px]")
-    p.add_argument("--flashlvl", type=float, help="or the post-flash level of the monitor to take [e-/px]")
+    option = p.add_argument("--flashlvl", type=float, help="or the post-flash level of the monitor to take [e-/px]")
+    completed(option, configured("flashlvl_list"))
     p.add_argument("--chip", type=int, choices=(1, 2), help="where the list has no column of chips")
     zeropoint = p.add_mutually_exclusive_group()
     zeropoint.add_argument("--zeropoint", type=float, help="magnitude of 1 e-/s, for a list of magnitudes")
@@ -75,8 +73,10 @@ def add_parser(commands):
         help="or that of 1 e- in the whole exposure: 0 for hst1pass, 25 for DAOPHOT on an image in electrons",
     )
     p.add_argument("--aperture", type=float, help="radius of the coefficients [px] (default 3)")
-    p.add_argument("--target", help="cluster of the coefficients (default ngc104)")
-    p.add_argument("--filter", help="filter of the coefficients (default F502N)")
+    option = p.add_argument("--target", help="cluster of the coefficients (default ngc104)")
+    completed(option, configured("target_list"))
+    option = p.add_argument("--filter", help="filter of the coefficients (default F502N)")
+    completed(option, configured("filter_list"))
     p.add_argument("--y", metavar="COLUMN|ROW", help="column of the rows (default: guessed); with --what-if the row")
     p.add_argument(
         "--flux", metavar="COLUMN|FLUX", help="column of the fluxes; with --what-if and --plan the flux [e-]"
@@ -101,6 +101,9 @@ _date.__name__ = "date"
 
 
 def _run(args):
+    from wfc3_cte_monitor.outputs import read_star_list, write_star_list
+    from wfc3_cte_monitor.pipeline.correct_list import columns_of, correct_list
+
     coefficients = _coefficients(args)
     if args.what_if or args.plan:
         return (_what_if if args.what_if else _plan)(args, coefficients)
@@ -127,6 +130,9 @@ def _run(args):
 
 def _coefficients(args):
     """Those of files, of the newest results, or of the database as it is."""
+    from wfc3_cte_monitor.pipeline.correct import find_coefficients
+    from wfc3_cte_monitor.pipeline.database_fit import coefficients_in_database
+
     if args.coeffs and args.db:
         raise ConfigurationError("--coeffs and --db: one of them")
     if not args.db:
@@ -138,6 +144,8 @@ def _coefficients(args):
 
 def _facts(args):
     """What is known of the exposure: of its header first, and then what was given."""
+    from wfc3_cte_monitor.pipeline.correct_list import exposure_facts
+
     facts = exposure_facts(args.image, args.flc) if args.image else {}
     names = ("mjd", "exptime", "background", "flashlvl", "chip", "zeropoint", "aperture", "target", "filter")
     facts |= {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -152,7 +160,7 @@ def _count(flags):
     for flag in CorrectionFlag:
         number = np.count_nonzero(flags & flag)
         if number:
-            print(f"{number:7d} flagged {int(flag):2d}: {flag.name.lower().replace('_', ' ')}")
+            print(f"{number:7d} flagged {int(flag):2d}: {str(flag.name).lower().replace('_', ' ')}")
 
 
 def _number(args, name):
@@ -163,6 +171,8 @@ def _number(args, name):
 
 
 def _what_if(args, coefficients):
+    from wfc3_cte_monitor.pipeline.correct import correct_photometry
+
     facts = {"exptime": 350.0} | _facts(args)
     facts.pop("zeropoint", None)
     if "mjd" not in facts or "chip" not in facts:
@@ -176,6 +186,8 @@ def _what_if(args, coefficients):
 
 
 def _plan(args, coefficients):
+    from wfc3_cte_monitor.pipeline.correct import correct_photometry
+
     facts = {"exptime": 350.0} | _facts(args)
     for name in ("zeropoint", "background", "chip", "flashlvl"):
         if facts.pop(name, None) is not None:

@@ -3,13 +3,12 @@
 import sys
 from pathlib import Path
 
-from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
 from wfc3_cte_monitor.commands import care
 from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.reset import add_reset
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.commands.unlock import add_unlock
-from wfc3_cte_monitor.database import copy_database, left_behind
 from wfc3_cte_monitor.errors import CatalogError
 
 __all__ = ["add_parsers"]
@@ -54,11 +53,12 @@ def _add_copy(actions):
             "configuration knows, 2 nothing was copied",
         ),
     )
-    p.add_argument(
+    option = p.add_argument(
         "url",
         metavar="URL",
         help="destination: the path of an SQLite file, or a URL such as postgresql+psycopg://USER@HOST/DATABASE",
     )
+    completed(option, files)
     add_config(p)
     add_engine(p)
     add_subsets(p)
@@ -74,6 +74,8 @@ def _create(args):
 
 
 def _copy(args):
+    from wfc3_cte_monitor.database import copy_database, left_behind
+
     settings = load_settings(args)
     url = args.url if "://" in args.url else Path(args.url).expanduser().resolve()
     with open_database(settings) as source, open_database(settings, url) as destination:
@@ -109,6 +111,8 @@ def _populate(args):
 
 
 def _populate_one(target, settings, database):
+    from wfc3_cte_monitor.catalogs import catalog_path, read_catalog
+
     try:
         catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
     except CatalogError as error:

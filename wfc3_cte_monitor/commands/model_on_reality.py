@@ -1,8 +1,8 @@
 """``uvis_external_cte plot_model_on_reality``: the model over the measured losses, from the database as it is."""
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, examples, load_settings, report
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.pipeline.recipe import run
 from wfc3_cte_monitor.pipeline.request import Request
 
 __all__ = ["add_parser"]
@@ -21,7 +21,8 @@ def add_parser(commands):
             "uvis_external_cte plot_model_on_reality --irafphot y",
         ),
     )
-    p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="apertures [px] (default: all)")
+    option = p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="apertures [px] (default: all)")
+    completed(option, configured("aprads"))
     add_config(p)
     add_subsets(p)
     add_engine(p)
@@ -30,6 +31,8 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.pipeline.recipe import run
+
     settings = load_settings(args)
     aprads = tuple(args.ap) if args.ap else settings.aprads
     off = {"find": False, "photometry": False, "tweak": False}

@@ -4,10 +4,6 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_config, examples, load_settings, positive_int
-from wfc3_cte_monitor.outputs import make_folder, write_table
-from wfc3_cte_monitor.pipeline.drawing import save
-from wfc3_cte_monitor.pipeline.model_stars import compare, engines_here, make_stars
-from wfc3_cte_monitor.plots import plot_photom_tests
 
 __all__ = ["add_parser"]
 
@@ -41,6 +37,11 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.outputs import make_folder, write_table
+    from wfc3_cte_monitor.pipeline.drawing import save
+    from wfc3_cte_monitor.pipeline.model_stars import compare, engines_here, make_stars
+    from wfc3_cte_monitor.plots import plot_photom_tests
+
     folder = make_folder(args.folder or Path(load_settings(args).path_to_outputs) / _FOLDER)
     engines, missing = engines_here()
     if missing:

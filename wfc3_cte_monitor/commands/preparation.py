@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from wfc3_cte_monitor.catalogs import read_reference
 from wfc3_cte_monitor.commands.common import (
     HelpFormatter,
     add_config,
@@ -13,12 +12,9 @@ from wfc3_cte_monitor.commands.common import (
     say,
     visit,
 )
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_field
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.pipeline.align import align_newdata
-from wfc3_cte_monitor.pipeline.build import build_master_catalog
-from wfc3_cte_monitor.pipeline.mask import make_masks
-from wfc3_cte_monitor.pipeline.prepare import choose_programs
 
 __all__ = ["add_parsers"]
 
@@ -50,6 +46,8 @@ def _add_tweakreg(commands):
 
 
 def _run_tweakreg(args):
+    from wfc3_cte_monitor.pipeline.align import align_newdata
+
     settings = load_settings(args)
     if not settings.path_to_newdata.is_dir():
         raise ConfigurationError(f"path_to_data: no folder {settings.path_to_newdata}")
@@ -74,7 +72,8 @@ def _add_adriz(commands):
         "exit code: 0 all well, 1 something failed, 2 bad arguments or configuration",
         formatter_class=HelpFormatter,
     )
-    p.add_argument("--pr", default="last", metavar="SET", help="all, last (default) or a program number")
+    option = p.add_argument("--pr", default="last", metavar="SET", help="all, last (default) or a program number")
+    completed(option, configured("program_list", "all", "last"))
     p.add_argument(
         "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
@@ -84,6 +83,9 @@ def _add_adriz(commands):
 
 
 def _run_adriz(args):
+    from wfc3_cte_monitor.pipeline.mask import make_masks
+    from wfc3_cte_monitor.pipeline.prepare import choose_programs
+
     settings = load_settings(args)
     return _closed(make_masks(choose_programs(args.pr, settings), args.v, settings, args.jobs))
 
@@ -104,10 +106,13 @@ def _add_build(commands):
         formatter_class=HelpFormatter,
     )
     what = p.add_mutually_exclusive_group(required=True)
-    what.add_argument("--target", help="of target_list, such as ngc104")
+    option = what.add_argument("--target", help="of target_list, such as ngc104")
+    completed(option, configured("target_list"))
     add_field(what)
-    p.add_argument("--filter", required=True, help="of filter_list, such as F502N")
-    p.add_argument("--pr", nargs="+", type=int, metavar="PROGRAM", help="only exposures of these programs")
+    option = p.add_argument("--filter", required=True, help="of filter_list, such as F502N")
+    completed(option, configured("filter_list"))
+    option = p.add_argument("--pr", nargs="+", type=int, metavar="PROGRAM", help="only exposures of these programs")
+    completed(option, configured("program_list"))
     p.add_argument("--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 or 0A")
     p.add_argument(
         "--refcat",
@@ -130,6 +135,9 @@ def _add_build(commands):
 
 
 def _run_build(args):
+    from wfc3_cte_monitor.catalogs import read_reference
+    from wfc3_cte_monitor.pipeline.build import build_master_catalog
+
     settings = load_settings(args)
     target = args.target or settings.off_fields[settings.subset.field]
     for value, name in ((target, "target_list"), (args.filter, "filter_list")):

@@ -10,9 +10,7 @@ from wfc3_cte_monitor.commands.common import (
     report,
 )
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.database import make_backup
-from wfc3_cte_monitor.pipeline.backups import backup_place
-from wfc3_cte_monitor.pipeline.reset import TABLES, reset
+from wfc3_cte_monitor.pipeline.request import TABLES
 
 __all__ = ["add_reset"]
 
@@ -40,6 +38,10 @@ def add_reset(actions):
 
 
 def _run(args):
+    from wfc3_cte_monitor.database import make_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
+    from wfc3_cte_monitor.pipeline.reset import reset
+
     settings = load_settings(args)
     with open_database(settings) as database:
         if database.file is None or database.file.is_file():

@@ -3,7 +3,7 @@
 import argparse
 
 from wfc3_cte_monitor.commands.common import HelpFormatter, add_config, load_settings, say, visit
-from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.settings import server_url
 
 __all__ = ["add_parser", "EXAMPLES"]
@@ -36,13 +36,14 @@ def add_parser(commands):
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
-    p.add_argument(
+    option = p.add_argument(
         "--pr",
         nargs="+",
         required=True,
         metavar="SET",
         help="all, last (the newest of program_list), or program numbers that are listed there",
     )
+    completed(option, configured("program_list", "all", "last"))
     p.add_argument(
         "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
@@ -65,6 +66,8 @@ def _server(text):
 
 
 def _run(args):
+    from wfc3_cte_monitor.pipeline.retrieve import listed_programs, retrieve
+
     settings = load_settings(args)
     programs = listed_programs(args.pr, settings)
     retrieval = retrieve(programs, tuple(args.v), settings, server=args.server, dry_run=args.dry_run)

@@ -1,4 +1,5 @@
 """The wrapper: exposures in, database, figures and coefficients out."""
+# PYTHON_ARGCOMPLETE_OK
 
 import argparse
 import sys
@@ -16,12 +17,10 @@ from wfc3_cte_monitor.commands.common import (
     visit,
     yes_no,
 )
+from wfc3_cte_monitor.commands.completion import complete, completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.iraf import require_iraf
-from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs
-from wfc3_cte_monitor.pipeline.recipe import run
-from wfc3_cte_monitor.pipeline.request import PLOTS, SAME_CHIP_PLOTS, Request
+from wfc3_cte_monitor.pipeline.request import PLOTS, SAME_CHIP, SAME_CHIP_PLOTS, Request
 
 __all__ = ["main"]
 
@@ -65,16 +64,17 @@ def parser():
 
 def _add_selection(p):
     """What to work on."""
-    p.add_argument(
+    option = p.add_argument(
         "--pr",
         required=True,
         metavar="SET",
         help="all, last (newest listed program that has data), 180 (the same-chip set) or a program number",
     )
+    completed(option, configured("program_list", "all", "last", SAME_CHIP))
     p.add_argument(
         "--v", nargs="+", default=[], type=visit, metavar="VISIT", help="only these visits, such as 3 4 or 0A"
     )
-    p.add_argument(
+    option = p.add_argument(
         "--flashlvl",
         nargs="+",
         type=float,
@@ -82,6 +82,7 @@ def _add_selection(p):
         metavar="LEVEL",
         help="only these post-flash levels [e-/px] (default: all of the configuration)",
     )
+    completed(option, configured("flashlvl_list"))
     p.add_argument("--ctecorr", choices=sorted(_CTECORR), default="both", help="only FLT, only FLC, or both (default)")
 
 
@@ -141,12 +142,13 @@ def _add_steps(p):
         help="use the cosmic-ray masks where there are any (default y); else an exposure's own pixels must tell",
     )
 
-    p.add_argument(
+    option = p.add_argument(
         "--dq",
         metavar="NAME",
         help="take other data-quality bits for bad pixels than bad_dq_bits: those of this name in the configuration's "
         "dq_choices, into a database and output folders of their own, whose names end in _dqNAME",
     )
+    completed(option, configured("dq_choices"))
 
 
 def _add_results(p):
@@ -159,13 +161,14 @@ def _add_results(p):
         help="insert into the database (default y); with n "
         "everything is done as usual and the database is left as it was",
     )
-    p.add_argument(
+    option = p.add_argument(
         "--ap",
         nargs="+",
         type=float,
         metavar="RADIUS",
         help="apertures [px] to write and draw, of those in the configuration, which are all measured (default: all)",
     )
+    completed(option, configured("aprads"))
     p.add_argument(
         "--pl",
         nargs="+",
@@ -208,6 +211,8 @@ def request_of(args, settings):
     ConfigurationError
         An argument asks for what the configuration does not have.
     """
+    from wfc3_cte_monitor.pipeline.prepare import choose_programs
+
     choose_programs(args.pr, settings)  # A wrong name is said before anything is done.
     return Request(
         programs=args.pr,
@@ -267,6 +272,9 @@ def settings_of(args):
 
 
 def _run(args):
+    from wfc3_cte_monitor.iraf import require_iraf
+    from wfc3_cte_monitor.pipeline.recipe import run
+
     settings = settings_of(args)
     if args.irafphot and args.dophot:
         require_iraf()
@@ -275,7 +283,9 @@ def _run(args):
 
 def main(argv=None):
     """Entry point; returns the exit code."""
-    return guarded(_run, parser().parse_args(argv), PROGRAM)
+    p = parser()
+    complete(p)
+    return guarded(_run, p.parse_args(argv), PROGRAM)
 
 
 if __name__ == "__main__":

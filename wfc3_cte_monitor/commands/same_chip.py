@@ -1,9 +1,7 @@
 """``uvis_external_cte cte180test_plots``: the same-chip set over nominal pairs, from the database as it is."""
 
 from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, examples, load_settings, report
-from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP
-from wfc3_cte_monitor.pipeline.recipe import run
-from wfc3_cte_monitor.pipeline.request import Request
+from wfc3_cte_monitor.pipeline.request import SAME_CHIP, Request
 
 __all__ = ["add_parser"]
 
@@ -28,6 +26,8 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.pipeline.recipe import run
+
     request = Request(SAME_CHIP, plots=_PLOTS, find=False, photometry=False, tweak=False, jobs=args.jobs, force=True)
     summary = run(request, load_settings(args))
     return report(summary, "uvis_external_cte")

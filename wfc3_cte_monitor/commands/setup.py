@@ -5,10 +5,9 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import examples
+from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.outputs import FOLDERS, make_folder, replace_file
 from wfc3_cte_monitor.settings import check_folder
-from wfc3_cte_monitor.tables import shipped_file
 
 __all__ = ["add_parser", "set_up", "default_answers"]
 
@@ -47,7 +46,9 @@ def add_parser(commands):
         help="where config.py is written and what the defaults lie in (default: the working directory)",
     )
     for name, question in _QUESTIONS.items():
-        p.add_argument(f"--{name}", metavar="NAME" if name == "db_name" else "FOLDER", help=question.lower())
+        option = p.add_argument(f"--{name}", metavar="NAME" if name == "db_name" else "FOLDER", help=question.lower())
+        if name.startswith("path_"):
+            completed(option, files)
     p.add_argument("--force", action="store_true", help="replace a config.py that exists")
     p.set_defaults(run=_run)
 
@@ -90,6 +91,9 @@ def set_up(answers, *, keep_config=False, force=False):
     ConfigurationError
         ``config.py`` exists, or its folder is one in which others could replace it, or a folder cannot be written.
     """
+    from wfc3_cte_monitor.outputs import FOLDERS, replace_file
+    from wfc3_cte_monitor.tables import shipped_file
+
     config = answers["folder"] / "config.py"
     if config.exists() and not (keep_config or force):
         raise ConfigurationError(f"{config} exists; --force replaces it")
@@ -108,6 +112,8 @@ def set_up(answers, *, keep_config=False, force=False):
 
 def _make_closed(folder):
     """Whatever the umask: a configuration is executed only where nobody else can write it, or put another there."""
+    from wfc3_cte_monitor.outputs import make_folder
+
     if not folder.is_dir():
         _close(make_folder(folder))
     check_folder(make_folder(folder), f"{folder}: is not for a configuration")
@@ -123,6 +129,8 @@ def _close(path):
 
 
 def _make_documented(folder, text):
+    from wfc3_cte_monitor.outputs import make_folder
+
     readme = make_folder(folder) / "README"
     if not readme.exists():
         readme.write_text(text + "\n")
@@ -131,7 +139,8 @@ def _make_documented(folder, text):
 def _filled(text, answers):
     """The example configuration with the answers in place of its values."""
     for name in _QUESTIONS:
-        text, found = re.subn(rf"^{name} = .*$", lambda _, name=name: f"{name} = {answers[name]!r}", text, flags=re.M)
+        line = f"{name} = {answers[name]!r}".replace("\\", "\\\\")
+        text, found = re.subn(rf"^{name} = .*$", line, text, flags=re.M)
         if found != 1:
             raise ConfigurationError(f"config.example.py: expected one line '{name} = ...', found {found}")
     return text

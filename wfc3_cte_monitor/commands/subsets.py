@@ -1,5 +1,6 @@
 """The options that ask for what a nominal run leaves out."""
 
+from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.records import NO_INJECTION, Subset
 
@@ -13,9 +14,10 @@ def add_subsets(parser):
         "What nominal runs leave out, by the rules of the configuration. Each, or several together, has a database "
         "and output folders of its own, whose names end in its own, and says what it is in titles and tables",
     )
-    group.add_argument(
+    option = group.add_argument(
         "--chinject", metavar="MODE", help="exposures with this charge injection, such as CONT, of chinject_modes"
     )
+    completed(option, configured("chinject_modes"))
     add_field(group)
     group.add_argument(
         "--subdithers",
@@ -31,9 +33,10 @@ def add_subsets(parser):
 
 def add_field(parser):
     """The option for a field off the clusters."""
-    parser.add_argument(
+    option = parser.add_argument(
         "--field", metavar="NAME", help="a field off the clusters, such as cal2, of off_fields: its exposures alone"
     )
+    completed(option, configured("off_fields"))
 
 
 def asks_for_subset(args):

@@ -3,7 +3,6 @@
 from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import DatabaseError
-from wfc3_cte_monitor.pipeline.unlock import unlock
 
 __all__ = ["add_unlock"]
 
@@ -28,6 +27,8 @@ def add_unlock(actions):
 
 
 def _run(args):
+    from wfc3_cte_monitor.pipeline.unlock import unlock
+
     with open_database(load_settings(args)) as database:
         if database.file and not database.file.is_file():
             raise DatabaseError(f"database {database.place}: does not exist yet; a run makes it")

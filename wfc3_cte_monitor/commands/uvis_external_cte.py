@@ -1,12 +1,11 @@
 """The tool box: set-up, database, retrieval, simulation."""
+# PYTHON_ARGCOMPLETE_OK
 
 import argparse
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
-from wfc3_cte_monitor import __version__, simulate
+from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands import (
     check_newdata,
     coefficients,
@@ -23,6 +22,7 @@ from wfc3_cte_monitor.commands import (
     validate,
 )
 from wfc3_cte_monitor.commands.common import add_jobs, examples, guarded, positive_int
+from wfc3_cte_monitor.commands.completion import complete
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 __all__ = ["main"]
@@ -63,7 +63,9 @@ def parser():
 
 def main(argv=None):
     """Entry point; returns the exit code."""
-    args = parser().parse_args(argv)
+    p = parser()
+    complete(p)
+    args = p.parse_args(argv)
     return guarded(args.run, args, PROGRAM)
 
 
@@ -129,6 +131,10 @@ def _add_simulate(commands):
 
 
 def _simulate(args):
+    from tqdm import tqdm
+
+    from wfc3_cte_monitor import simulate
+
     plan = simulate.default_plan(
         n_epochs=args.epochs,
         targets=tuple(args.targets),

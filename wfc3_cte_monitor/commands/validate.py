@@ -3,16 +3,10 @@
 import sys
 from pathlib import Path
 
-from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.commands.common import add_jobs, examples, positive_int
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
 from wfc3_cte_monitor.errors import ConfigurationError
-from wfc3_cte_monitor.outputs import make_folder, replace_file, write_table
-from wfc3_cte_monitor.pipeline.drawing import save
-from wfc3_cte_monitor.pipeline.recipe import run
 from wfc3_cte_monitor.pipeline.request import Request
-from wfc3_cte_monitor.pipeline.validate import LENGTH, TARGET, validate
-from wfc3_cte_monitor.plots import plot_validation
 from wfc3_cte_monitor.settings import read_settings
 
 __all__ = ["add_parser"]
@@ -52,6 +46,10 @@ def add_parser(commands):
 
 
 def _run(args):
+    from wfc3_cte_monitor.outputs import make_folder
+    from wfc3_cte_monitor.pipeline.recipe import run
+    from wfc3_cte_monitor.pipeline.validate import validate
+
     folder, ctecorr = args.folder.resolve(), args.ctecorr == "flc"
     _simulate(args, folder, ctecorr)
     settings = read_settings(set_up(default_answers(folder), keep_config=True))
@@ -73,6 +71,9 @@ def _run(args):
 
 def _simulate(args, folder, ctecorr):
     """Only where nothing is yet: to look again at what there is takes seconds."""
+    from wfc3_cte_monitor import simulate
+    from wfc3_cte_monitor.pipeline.validate import LENGTH, TARGET
+
     if (folder / "truth" / "surface.ecsv").is_file():
         print(f"{folder}: is used as it was simulated before", file=sys.stderr)
         return
@@ -87,6 +88,10 @@ def _simulate(args, folder, ctecorr):
 
 
 def _write(found, folder, ctecorr):
+    from wfc3_cte_monitor.outputs import replace_file, write_table
+    from wfc3_cte_monitor.pipeline.drawing import save
+    from wfc3_cte_monitor.plots import plot_validation
+
     title = f"Closure on simulated {'FLC' if ctecorr else 'FLT'} exposures of NGC 104, F502N, long, r = 3 px"
     save(plot_validation(found.losses, found.corrected, found.left_out, title=title), folder / "validation.png")
     for name in _TABLES:

@@ -12,6 +12,7 @@ from wfc3_cte_monitor.database.copy import copy_tables, snapshot
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.structure import own_tables, reflected
 from wfc3_cte_monitor.errors import DatabaseError
+from wfc3_cte_monitor.tables import Schema
 
 __all__ = [
     "Backup",
@@ -37,11 +38,11 @@ class Backup:
     """A file that was read back."""
 
     path: Path
-    rows: dict
+    rows: dict[str, int]
     """Name of a table -> number of its rows."""
 
 
-def backup_path(folder, name, kind, now=None):
+def backup_path(folder: Path, name: str, kind: str, now: datetime.datetime | None = None) -> Path:
     """Where a backup goes: ``<name>.<kind>_<UTC time>.db`` in a folder.
 
     Parameters
@@ -58,12 +59,12 @@ def backup_path(folder, name, kind, now=None):
     return folder / f"{name}.{kind}_{time}Z.db"
 
 
-def backups_beside(folder, name):
+def backups_beside(folder: Path, name: str) -> list[Path]:
     """The backups of a database that lie in a folder, the newest last."""
     return sorted(folder.glob(f"{name}.*_*Z.db"), key=lambda path: path.name.rpartition("_")[2])
 
 
-def make_backup(database, path, *, force=False):
+def make_backup(database: Database, path: Path, *, force: bool = False) -> Backup:
     """Write what a database holds at one moment to a file.
 
     SQLite copies its own pages. From PostgreSQL the rows are copied, and compared by checksum: pg_dump may be missing,
@@ -177,7 +178,7 @@ def plain_connection(url):
         yield connection.connection.driver_connection
 
 
-def read_backup(path, schema):
+def read_backup(path: Path, schema: Schema) -> Backup:
     """What is in a file, when all is well with it.
 
     Parameters

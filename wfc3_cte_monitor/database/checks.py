@@ -5,6 +5,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.defects import first_double, row_name
 from wfc3_cte_monitor.database.runs import RUNNING, is_alive
 from wfc3_cte_monitor.database.structure import existing_columns, misfit
@@ -12,7 +13,7 @@ from wfc3_cte_monitor.database.structure import existing_columns, misfit
 __all__ = ["check_database"]
 
 
-def check_database(database):
+def check_database(database: Database) -> list[str]:
     """Look for all that should not be.
 
     Parameters

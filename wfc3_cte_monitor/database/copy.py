@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.engine import advance_sequences, insert_rows
 from wfc3_cte_monitor.database.structure import create_missing, existing_columns, own_tables
 from wfc3_cte_monitor.errors import DatabaseError
@@ -27,7 +28,7 @@ class TableCopy:
     """Of the contents in order of the primary key, the same on every engine."""
 
 
-def copy_database(source, destination):
+def copy_database(source: Database, destination: Database) -> list[TableCopy]:
     """Copy the tables of a schema into an empty database; all of them arrive whole, or nothing does.
 
     Parameters
@@ -84,7 +85,7 @@ def copy_tables(metadata, origin, connection, source, destination):
     return copies
 
 
-def left_behind(source):
+def left_behind(source: Database) -> list[str]:
     """What the database has and the schema does not, a sorted list of names: it is not copied."""
     metadata = source.schema.metadata
     with source.errors_named():

@@ -1,10 +1,12 @@
 """The database: one transaction per exposure or pair, bulk inserts, reads that return records and tables."""
 
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import sqlalchemy as sa
+from astropy.table import Table
 
 from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database import structure
@@ -12,7 +14,8 @@ from wfc3_cte_monitor.database.refill import replace_stars
 from wfc3_cte_monitor.database.rows import aperture_label, exposure_of, plain, slope_columns, slopes_table
 from wfc3_cte_monitor.database.waiting import Patience
 from wfc3_cte_monitor.errors import DatabaseError
-from wfc3_cte_monitor.records import MasterCatalog
+from wfc3_cte_monitor.records import Exposure, MasterCatalog, Photometry
+from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["Database"]
 
@@ -37,22 +40,22 @@ class Database:
         The URL is not one, or names a driver that is not installed.
     """
 
-    def __init__(self, url, schema):
+    def __init__(self, url: str | Path | sa.URL, schema: Schema) -> None:
         self.schema = schema
         self.patience = Patience()
         self._rehearsal = None
         self.url = engines.parse_url(url)
         self.engine = engines.open_engine(self.url)
 
-    def __enter__(self):
+    def __enter__(self) -> "Database":
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.engine.dispose()
 
     # ---- Structure ---------------------------------------------------------------------------------------------------
 
-    def create(self):
+    def create(self) -> None:
         """Create the tables that do not exist yet, and check that those that do have the columns defined.
 
         Raises
@@ -69,7 +72,7 @@ class Database:
                 structure.create_missing(connection, self.schema.metadata)
         self.check()
 
-    def prepare(self):
+    def prepare(self) -> None:
         """Make the folder of an SQLite file, and refuse names that the database would not keep whole."""
         if self.file:
             self._make_folder(self.file.parent)
@@ -88,22 +91,22 @@ class Database:
             raise DatabaseError(f"database {self.place}: {error.strerror}: {folder}") from error
 
     @property
-    def place(self):
+    def place(self) -> str:
         """The URL without its password."""
         return engines.without_password(self.url)
 
     @property
-    def file(self):
+    def file(self) -> Path | None:
         """The `pathlib.Path` of an SQLite file, else None."""
         named = self.url.database if self.engine.dialect.name == "sqlite" else None
         return Path(named) if named and named != ":memory:" else None
 
-    def check_exists(self):
+    def check_exists(self) -> None:
         """Check that there is an SQLite file: to look for one must not make it."""
         if self.file and not self.file.is_file():
             raise DatabaseError(f"database {self.place}: does not exist; make it: uvis_external_cte database create")
 
-    def check(self, tables=None, *, writable=True):
+    def check(self, tables: Iterable[str] | None = None, *, writable: bool = True) -> None:
         """Check that tables, by default all, are there and have the columns defined, and rows can be written.
 
         Raises
@@ -125,7 +128,7 @@ class Database:
     # ---- Transactions ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self):
+    def transaction(self) -> Iterator[sa.Connection]:
         """A connection whose changes are kept when the block ends well, and none of them when it does not."""
         with self.errors_named():
             if self._rehearsal is not None:
@@ -140,7 +143,7 @@ class Database:
         return self.engine.connect().execution_options(patience=self.patience)
 
     @contextmanager
-    def rehearsal(self):
+    def rehearsal(self) -> Iterator[None]:
         """Within the block everything works and reads as usual; at its end all is undone."""
         with self.errors_named(), self._writer() as connection:
             outer = connection.begin()
@@ -152,7 +155,7 @@ class Database:
                 outer.rollback()
 
     @contextmanager
-    def reading(self):
+    def reading(self) -> Iterator[sa.Connection]:
         """A connection to read with; within a rehearsal the one that sees what was written."""
         with self.errors_named():
             if self._rehearsal is not None:
@@ -162,7 +165,7 @@ class Database:
                     yield connection
 
     @contextmanager
-    def errors_named(self):
+    def errors_named(self) -> Iterator[None]:
         """An error of the database, or of its driver, becomes one line that says which database."""
         try:
             yield
@@ -175,7 +178,7 @@ class Database:
 
     # ---- Writing -----------------------------------------------------------------------------------------------------
 
-    def upsert(self, connection, target, name, rows):
+    def upsert(self, connection: sa.Connection, target: str, name: str, rows: list[dict[str, object]]) -> None:
         """Insert rows; those whose natural key exists are replaced.
 
         Parameters
@@ -194,7 +197,7 @@ class Database:
         updates = {column: statement.excluded[column] for column in rows[0] if column not in keys}
         connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=updates), rows)
 
-    def store_catalog(self, catalog):
+    def store_catalog(self, catalog: MasterCatalog) -> None:
         """Fill a master table; stars that are there already are replaced, none is removed."""
         columns = (catalog.id, catalog.x, catalog.y, catalog.ra, catalog.dec)
         names = ("id", "XPIX", "YPIX", "RA", "DEC")
@@ -202,7 +205,7 @@ class Database:
         with self.transaction() as connection:
             self.upsert(connection, catalog.target, "master", rows)
 
-    def store_exposure(self, target, fileinfo, photometry):
+    def store_exposure(self, target: str, fileinfo: dict[str, object], photometry: Photometry) -> None:
         """Store one measured exposure whole; what was known of it before is replaced.
 
         Parameters
@@ -221,7 +224,7 @@ class Database:
             failures = self.schema.table(target, "failures")
             connection.execute(failures.delete().where(fileinfo["IMAGENAME"] == failures.c.IMAGENAME))
 
-    def store_results(self, target, rows, considered):
+    def store_results(self, target: str, rows: list[dict[str, object]], considered: tuple[str, str]) -> None:
         """Store the results of one pair; other results of its exposures are of pairs that are no more, and go.
 
         Parameters
@@ -240,7 +243,7 @@ class Database:
             connection.execute(results.delete().where(stale, sa.not_(same)))
             self.upsert(connection, target, "results", rows)
 
-    def forget(self, target, imagenames):
+    def forget(self, target: str, imagenames: Iterable[str]) -> int:
         """Remove exposures, their photometry and their results.
 
         Returns
@@ -263,7 +266,7 @@ class Database:
 
     # ---- Reading -----------------------------------------------------------------------------------------------------
 
-    def catalog(self, target):
+    def catalog(self, target: str) -> MasterCatalog:
         """The master table of a cluster as a `records.MasterCatalog`; it may be empty."""
         master = self.schema.table(target, "master")
         query = sa.select(*(master.c[name] for name in ("id", "XPIX", "YPIX", "RA", "DEC"))).order_by(master.c.id)
@@ -272,7 +275,7 @@ class Database:
         ids, *columns = zip(*rows, strict=True) if rows else [[]] * 5
         return MasterCatalog(target, np.array(ids, dtype=np.int64), *(np.array(c, dtype=float) for c in columns))
 
-    def exposures(self, target, programs, visits=None):
+    def exposures(self, target: str, programs: Iterable[int], visits: Collection[str] | None = None) -> list[Exposure]:
         """The measured exposures of programs (and visits), in order of image name.
 
         Returns
@@ -286,20 +289,20 @@ class Database:
         with self.reading() as connection:
             return [exposure_of(row) for row in connection.execute(query).mappings()]
 
-    def fingerprints(self, target):
+    def fingerprints(self, target: str) -> dict[str, str | None]:
         """Image name -> fingerprint of what its photometry was made from (None where that is not known)."""
         info = self.schema.table(target, "fileinfo")
         with self.reading() as connection:
             return dict(connection.execute(sa.select(info.c.IMAGENAME, info.c.FINGERPRINT)).all())
 
-    def result_fingerprints(self, target):
+    def result_fingerprints(self, target: str) -> dict[tuple[str, str, float], str | None]:
         """(image name 1, image name 2, aperture [px]) -> fingerprint of what the slopes were made from."""
         results = self.schema.table(target, "results")
         columns = [results.c[name] for name in ("IMAGENAME_1", "IMAGENAME_2", "APERTURE", "FINGERPRINT")]
         with self.reading() as connection:
             return {(*key,): value for *key, value in connection.execute(sa.select(*columns))}
 
-    def star_fluxes(self, target, imagename, aperture):
+    def star_fluxes(self, target: str, imagename: str, aperture: float) -> tuple[np.ndarray, ...]:
         """What a slope needs of one exposure.
 
         Returns
@@ -314,18 +317,16 @@ class Database:
         query = sa.select(*columns).where(file_id == phot.c.FILE_ID).order_by(phot.c.MASTER_ID)
         with self.reading() as connection:
             rows = connection.execute(query).all()
-        ids, y, flux, flags = zip(*rows, strict=True) if rows else [[]] * 4
-        return np.array(ids, dtype=np.int64), *(
-            np.array(v, dtype=t) for v, t in ((y, float), (flux, float), (flags, int))
-        )
+        values = zip(*rows, strict=True) if rows else [[]] * 4
+        return tuple(np.array(v, dtype=t) for v, t in zip(values, (np.int64, float, float, int), strict=True))
 
-    def background(self, target, imagename):
+    def background(self, target: str, imagename: str) -> float | None:
         """Median total background of an exposure's stars [e-/px], or None."""
         info = self.schema.table(target, "fileinfo")
         with self.reading() as connection:
             return connection.execute(sa.select(info.c.TOTBKGRD).where(imagename == info.c.IMAGENAME)).scalar()
 
-    def slopes(self, target, aperture, *, middle=False, **conditions):
+    def slopes(self, target: str, aperture: float, *, middle: bool = False, **conditions: object) -> Table:
         """Slopes of all pairs of a cluster, one row per pair and flux bin.
 
         Parameters
@@ -357,7 +358,7 @@ class Database:
             rows = connection.execute(query).all()
         return slopes_table(target, ["PROPOSID", *names], rows, self._bins, middle=middle)
 
-    def exposure_sets(self, target, ctecorr=None):
+    def exposure_sets(self, target: str, ctecorr: bool | None = None) -> list[tuple[str, str, float, bool]]:
         """The combinations of filter, length, flash level and FLT/FLC that have results.
 
         Returns
@@ -393,6 +394,5 @@ class Database:
 
     @property
     def _bins(self):
-        return [
-            c.name.removeprefix("SLOPE_") for c in self.schema.definitions["results"] if c.name.startswith("SLOPE_")
-        ]
+        names = (column.name for column in self.schema.definitions["results"])
+        return [name.removeprefix("SLOPE_") for name in names if name.startswith("SLOPE_")]

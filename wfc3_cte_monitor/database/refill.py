@@ -1,15 +1,21 @@
 """The rows of an exposure are replaced, those of one table alone where the other is to stay as it is."""
 
+from typing import TYPE_CHECKING, Any
+
 import sqlalchemy as sa
 
 from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database.rows import phot_columns
 from wfc3_cte_monitor.errors import DatabaseError
+from wfc3_cte_monitor.records import Photometry
+
+if TYPE_CHECKING:
+    from wfc3_cte_monitor.database.core import Database
 
 __all__ = ["replace_fileinfo", "replace_phot", "replace_stars"]
 
 
-def replace_fileinfo(database, target, row):
+def replace_fileinfo(database: "Database", target: str, row: dict[str, Any]) -> None:
     """Replace what fileinfo says of an exposure, and keep its photometry and results.
 
     Parameters
@@ -23,7 +29,7 @@ def replace_fileinfo(database, target, row):
         database.upsert(connection, target, "fileinfo", [row])
 
 
-def replace_phot(database, target, imagename, photometry):
+def replace_phot(database: "Database", target: str, imagename: str, photometry: Photometry) -> None:
     """Replace the stars of an exposure.
 
     Parameters

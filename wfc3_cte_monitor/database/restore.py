@@ -23,13 +23,13 @@ _SUFFIXES = ("", "-wal", "-shm", "-journal")
 class Restored:
     """What became of a database."""
 
-    rows: dict
+    rows: dict[str, int]
     """Name of a table -> number of its rows."""
     kept: Path | None
     """Where that is what was there before; None where there was nothing."""
 
 
-def restore_backup(database, path, keep):
+def restore_backup(database: Database, path: Path, keep: Path) -> Restored:
     """Replace what a database holds by a backup; all of it, or nothing is changed.
 
     Parameters

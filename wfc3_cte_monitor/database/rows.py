@@ -1,12 +1,14 @@
 """Records -> rows of the tables, and back."""
 
 import datetime
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from wfc3_cte_monitor.records import Exposure
+from wfc3_cte_monitor.records import Exposure, ExposurePair, SlopeFit
 
 __all__ = [
     "SLOPE_COLUMNS",
@@ -151,7 +153,9 @@ def _nullable(values):
     return [value if finite else None for value, finite in zip(values.tolist(), np.isfinite(values), strict=True)]
 
 
-def fileinfo_row(exposure, measured, ingest_date=None):
+def fileinfo_row(
+    exposure: Exposure, measured: dict[str, Any], ingest_date: datetime.date | None = None
+) -> dict[str, Any]:
     """A row of fileinfo.
 
     Parameters
@@ -185,7 +189,13 @@ def fileinfo_row(exposure, measured, ingest_date=None):
     }
 
 
-def results_row(pair, aperture, measured, fits, ingest_date=None):
+def results_row(
+    pair: ExposurePair,
+    aperture: float,
+    measured: dict[str, Any],
+    fits: Iterable[SlopeFit],
+    ingest_date: datetime.date | None = None,
+) -> dict[str, Any]:
     """A row of results.
 
     Parameters

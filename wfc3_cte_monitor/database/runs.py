@@ -1,9 +1,12 @@
 """The record of runs, and of the exposures that could not be measured."""
 
 import socket
+from typing import Any
 
 import psutil
 import sqlalchemy as sa
+
+from wfc3_cte_monitor.database.core import Database
 
 __all__ = ["RUNNING", "KILLED", "begin_run", "end_run", "running_runs", "is_alive", "failures", "remember_failure"]
 
@@ -12,7 +15,7 @@ _SAME_MOMENT = 2.0
 """How well two processes agree on when one of them began [s]."""
 
 
-def begin_run(database, row):
+def begin_run(database: Database, row: dict[str, Any]) -> int:
     """Note that a run has begun.
 
     Parameters
@@ -30,7 +33,7 @@ def begin_run(database, row):
         return connection.execute(runs.insert().values(OUTCOME=RUNNING, **row)).inserted_primary_key[0]
 
 
-def end_run(database, id, values):
+def end_run(database: Database, id: int, values: dict[str, Any]) -> None:
     """Note what became of a run.
 
     Parameters
@@ -45,7 +48,7 @@ def end_run(database, id, values):
         connection.execute(runs.update().where(runs.c.id == id).values(values))
 
 
-def running_runs(database):
+def running_runs(database: Database) -> list[dict[str, Any]]:
     """The runs of which no end is noted, in their order: they go on, or were killed.
 
     Returns
@@ -59,7 +62,7 @@ def running_runs(database):
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def is_alive(run):
+def is_alive(run: dict[str, Any]) -> bool | None:
     """Whether the process of a run is there, and is the one that was meant: numbers of processes are used again.
 
     Parameters
@@ -82,7 +85,7 @@ def is_alive(run):
         return False
 
 
-def failures(database, target):
+def failures(database: Database, target: str) -> dict[str, tuple]:
     """Image name -> (fingerprint, id of the run, reason) of the exposures that could not be measured."""
     table = database.schema.table(target, "failures")
     with database.reading() as connection:
@@ -93,7 +96,9 @@ def _columns(table):
     return [table.c[name] for name in ("IMAGENAME", "FINGERPRINT", "RUN_ID", "REASON")]
 
 
-def remember_failure(database, target, imagename, fingerprint, run_id, reason):
+def remember_failure(
+    database: Database, target: str, imagename: str, fingerprint: str, run_id: int, reason: str
+) -> None:
     """Remember that an exposure cannot be measured; `Database.store_exposure` forgets it."""
     row = {"IMAGENAME": imagename, "FINGERPRINT": fingerprint, "RUN_ID": run_id, "REASON": reason}
     with database.transaction() as connection:

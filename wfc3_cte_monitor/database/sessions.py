@@ -1,7 +1,10 @@
 """Who is connected to a PostgreSQL server, and the end of a session whose process is dead."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.engine import WRITERS_LOCK
 
 __all__ = ["server_sessions", "end_session"]
@@ -17,7 +20,7 @@ _SESSIONS = sa.text(
 )
 
 
-def server_sessions(database):
+def server_sessions(database: Database) -> list[dict[str, Any]]:
     """The other sessions with this database.
 
     Parameters
@@ -34,7 +37,7 @@ def server_sessions(database):
         return [dict(row) for row in connection.execute(_SESSIONS, {"lock": WRITERS_LOCK}).mappings()]
 
 
-def end_session(database, session):
+def end_session(database: Database, session: int) -> bool:
     """End a session; what it had not committed is undone.
 
     Returns

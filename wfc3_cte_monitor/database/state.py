@@ -6,6 +6,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from wfc3_cte_monitor.database.backup import count_rows
+from wfc3_cte_monitor.database.core import Database
 
 __all__ = ["ClusterState", "State", "read_state"]
 
@@ -31,15 +32,15 @@ class State:
     """With its version."""
     size: int
     """[bytes]"""
-    rows: dict
+    rows: dict[str, int]
     """Name of a table -> number of its rows; also of those that the configuration does not know."""
-    clusters: dict
+    clusters: dict[str, ClusterState]
     """Target -> `ClusterState`."""
-    runs: tuple
+    runs: tuple[dict, ...]
     """The last rows of the table of runs, dictionaries, the newest first."""
 
 
-def read_state(database):
+def read_state(database: Database) -> State:
     """Look at a database; tables that it does not have yet are as empty ones.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
@@ -10,10 +11,12 @@ from alembic.operations import Operations, ops
 from wfc3_cte_monitor.database import defects
 from wfc3_cte_monitor.database.backup import Backup, make_backup
 from wfc3_cte_monitor.database.comparison import NEW_TABLE, differences, is_required, may_be_null, renames
+from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.engine import restructuring
 from wfc3_cte_monitor.database.restructure import make_steps
 from wfc3_cte_monitor.database.structure import kind_of
 from wfc3_cte_monitor.errors import DatabaseError
+from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["Sync", "pending", "sync_database"]
 
@@ -22,11 +25,11 @@ __all__ = ["Sync", "pending", "sync_database"]
 class Sync:
     """What became of a database."""
 
-    changes: tuple = ()
+    changes: tuple[str, ...] = ()
     """What was changed, or would be; texts."""
-    kept: tuple = ()
+    kept: tuple[str, ...] = ()
     """What is not defined any more, and still there; texts."""
-    statements: tuple = ()
+    statements: tuple[str, ...] = ()
     """The SQL."""
     backup: Backup | None = None
     """Made before; None where nothing was changed."""
@@ -36,7 +39,7 @@ class _Undo(Exception):
     """Ends a transaction whose changes nobody wants."""
 
 
-def sync_database(database, backup_path, *, allow_drop=False, dry_run=False):
+def sync_database(database: Database, backup_path: Path, *, allow_drop: bool = False, dry_run: bool = False) -> Sync:
     """Change the tables until they are as their definitions say.
 
     Parameters
@@ -76,7 +79,7 @@ def sync_database(database, backup_path, *, allow_drop=False, dry_run=False):
     return Sync(_said(changes), _said(kept), tuple(statements), backup)
 
 
-def pending(connection, schema, allow_drop=False):
+def pending(connection: sa.Connection, schema: Schema, allow_drop: bool = False) -> tuple[list, list]:
     """What `sync_database` would do, as far as can be seen without doing it.
 
     Returns

@@ -23,7 +23,7 @@ class Patience:
     tell_after: float = 5.0
     """Seconds until that, and ten times as long as before until it is called again."""
 
-    def take(self, attempt, place):
+    def take(self, attempt: Callable[[], bool], place: str) -> None:
         """Call `attempt` until it is true.
 
         Parameters

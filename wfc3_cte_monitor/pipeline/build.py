@@ -242,15 +242,14 @@ def _first_of(exposures, settings):
 
 def _own_stars(exposure, settings):
     """The sources of one exposure as a catalogue to align others to; its cosmic rays among them match nothing."""
-    ra, dec = [], []
+    places = []
     for chip in _CHIPS:
         image = read_chip(exposure.path, chip)
         masks = quality.pixel_masks(image, _bad_bits(settings))
         x, y, *_ = find_sources(image.data, masks.bad, n_sigma=20.0, fwhm=photometry.FWHM)
         sky = image.wcs.all_pix2world(x, y, 1) if x.size else (x, y)
-        ra.append(sky[0])
-        dec.append(sky[1])
-    ra, dec = np.concatenate(ra), np.concatenate(dec)
+        places.append(sky)
+    ra, dec = (np.concatenate(values) for values in zip(*places, strict=True))
     if ra.size < settings.alignment_limits["matches"]:
         raise CatalogError(f"{exposure.imagename}: {ra.size} stars on it, too few to align the others to")
     return MasterCatalog(exposure.imagename, np.arange(1, ra.size + 1), 0 * ra, 0 * ra, ra, dec)

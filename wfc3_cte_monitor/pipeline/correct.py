@@ -1,9 +1,13 @@
 """Anybody's photometry, corrected with published coefficients."""
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
+from astropy.time import Time
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.errors import CoefficientError
@@ -28,6 +32,9 @@ __all__ = [
     "of_length",
 ]
 
+Source = str | os.PathLike[str] | Coefficients
+"""A coefficient file, a folder of them, or what one says."""
+
 _SATURATED = 370_000.0
 """3-px flux of a star whose brightest pixel, with a sixth of its light, is full at 63,000 e- [e-]."""
 _LIKE_BACKGROUND = 1.4
@@ -39,26 +46,26 @@ _DATE_MARGIN = 30.0
 
 
 def correct_photometry(
-    coefficients,
+    coefficients: Source | Iterable[Source],
     *,
-    flux=None,
-    mag=None,
-    zeropoint=None,
-    mjd,
-    y=None,
-    chip=None,
-    n_transfers=None,
-    exptime=None,
-    length=None,
-    background=None,
-    flashlvl=None,
-    ctecorr=False,
-    aperture=3,
-    target="ngc104",
-    filter="F502N",
-    saturated=False,
-    subset="",
-):
+    flux: ArrayLike | None = None,
+    mag: ArrayLike | None = None,
+    zeropoint: float | None = None,
+    mjd: ArrayLike | Time,
+    y: ArrayLike | None = None,
+    chip: ArrayLike | None = None,
+    n_transfers: ArrayLike | None = None,
+    exptime: ArrayLike | None = None,
+    length: str | None = None,
+    background: ArrayLike | None = None,
+    flashlvl: float | None = None,
+    ctecorr: bool = False,
+    aperture: float = 3,
+    target: str = "ngc104",
+    filter: str = "F502N",
+    saturated: ArrayLike = False,
+    subset: str = "",
+) -> CorrectedPhotometry:
     """Undo the loss of charge on its way to the amplifier.
 
     A star of magnitude m after n transfers had m - S n / 2051, where S is the loss of the whole chip at its date, flux

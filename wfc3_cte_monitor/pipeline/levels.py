@@ -120,7 +120,7 @@ def _loss_points(points):
     columns = ("mjd", "logflux", "loss", "loss_err", "epoch", "lo", "background", "flashlvl")
     arrays = [np.asarray(points[name], dtype=float) for name in columns]
     good = np.isfinite(arrays).all(axis=0) & (arrays[3] > 0)
-    return LossPoints(*(values[good] for values in arrays), unit=points.meta["unit"])
+    return LossPoints(*(values[good] for values in arrays), points.meta["unit"])
 
 
 def _trial_table(points, trials, chosen):

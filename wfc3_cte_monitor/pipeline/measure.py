@@ -88,10 +88,10 @@ def measure_pairs(pairs, database, request, settings, staging, summary, cluster=
             _fail(summary, _pair_name(pair), error)
     if "ratio_ypos" in request.plots:
         outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
-        for drawing, paths, error in progress(outcomes, len(drawings), "figures"):
+        for drawing, paths, problem in progress(outcomes, len(drawings), "figures"):
             path = drawing[-1]
-            if error:
-                _fail(summary, path.name, error)
+            if problem:
+                _fail(summary, path.name, problem)
             else:
                 summary.figures += 1
                 made_from |= dict.fromkeys(paths, made_from[path.with_suffix(".txt")])

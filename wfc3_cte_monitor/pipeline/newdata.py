@@ -6,7 +6,8 @@ from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.exposures import find_files
 from wfc3_cte_monitor.pipeline.align import align_newdata
 from wfc3_cte_monitor.pipeline.mask import make_masks
-from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, choose_programs
+from wfc3_cte_monitor.pipeline.prepare import choose_programs
+from wfc3_cte_monitor.pipeline.request import SAME_CHIP
 
 __all__ = ["take_in_newdata"]
 

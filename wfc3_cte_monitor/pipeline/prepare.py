@@ -8,14 +8,11 @@ from wfc3_cte_monitor.exposures import find_files, read_exposure
 from wfc3_cte_monitor.pairing import with_partners
 from wfc3_cte_monitor.pipeline.logs import decision
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
-from wfc3_cte_monitor.pipeline.request import unexpected
+from wfc3_cte_monitor.pipeline.request import SAME_CHIP, unexpected
 from wfc3_cte_monitor.records import Rejection
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET, visit_of
 
-__all__ = ["SAME_CHIP", "choose_programs", "of_visits", "select_exposures"]
-
-SAME_CHIP = "180"
-"""The same-chip set, as it is asked for."""
+__all__ = ["choose_programs", "of_visits", "select_exposures"]
 
 log = logging.getLogger(__name__)
 

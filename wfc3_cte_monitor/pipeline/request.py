@@ -6,13 +6,19 @@ from pathlib import Path
 
 from wfc3_cte_monitor.errors import KilledWorkError, UnusableExposureError, place_and_reason, said
 
-__all__ = ["Request", "Summary", "PLOTS", "SAME_CHIP_PLOTS"]
+__all__ = ["Request", "Summary", "SAME_CHIP", "PLOTS", "SAME_CHIP_PLOTS", "TABLES"]
+
+SAME_CHIP = "180"
+"""The same-chip set, as it is asked for."""
 
 PLOTS = ("ratio_ypos", "cte_time", "cte_logflux", "cte_flashlvl")
 """The figures that a run can make; 'model_on_reality' is made by a command of its own."""
 
 SAME_CHIP_PLOTS = ("ratio_ypos", "180cte_expt", "180cte_logflux")
 """Those of the same-chip set. With '_mid' behind the last two, from lines forced through 1 at the middle row."""
+
+TABLES = ("master", "fileinfo", "phot", "results")
+"""What of the database can be filled again from files."""
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes after Ctrl-C and SIGTERM."""
@@ -69,7 +75,8 @@ class Request:
 class Summary:
     """What came of a run. The one thing in the pipeline that grows as it goes."""
 
-    log_file: Path
+    log_file: Path | None
+    """None where no run is recorded."""
     run_id: int | None = None
     """Of the run's row in the database."""
     interrupted: int = 0

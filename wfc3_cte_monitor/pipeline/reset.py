@@ -11,18 +11,16 @@ from wfc3_cte_monitor.exposures import read_chip, read_exposure
 from wfc3_cte_monitor.pipeline.logs import run_log
 from wfc3_cte_monitor.pipeline.one_exposure import fileinfo_of
 from wfc3_cte_monitor.pipeline.parallel import progress
-from wfc3_cte_monitor.pipeline.prepare import SAME_CHIP, of_visits
+from wfc3_cte_monitor.pipeline.prepare import of_visits
 from wfc3_cte_monitor.pipeline.recipe import opened_database, run
-from wfc3_cte_monitor.pipeline.request import Request, Summary
+from wfc3_cte_monitor.pipeline.request import SAME_CHIP, Request, Summary
 from wfc3_cte_monitor.pipeline.runs import recorded
 from wfc3_cte_monitor.records import Rejection
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
 
-__all__ = ["TABLES", "reset"]
+__all__ = ["reset"]
 
 log = logging.getLogger(__name__)
-
-TABLES = ("master", "fileinfo", "phot", "results")
 
 
 def reset(tables, settings, jobs=1):
@@ -31,7 +29,8 @@ def reset(tables, settings, jobs=1):
     Parameters
     ----------
     tables : collection of str
-        Of `TABLES`. The results are measured again from the stars in phot, and published with their slope files.
+        Of `request.TABLES`. The results are measured again from the stars in phot, and published with their slope
+        files.
     settings : `settings.Settings`
     jobs : int, optional
         Processes.

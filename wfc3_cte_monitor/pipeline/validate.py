@@ -209,7 +209,7 @@ def _corrected_checks(corrected):
 
 def _arrays(points):
     names = ("mjd", "logflux", "loss", "loss_err", "epoch", "lo", "background", "flashlvl")
-    return LossPoints(*(np.asarray(points[name], dtype=float) for name in names), unit="mag")
+    return LossPoints(*(np.asarray(points[name], dtype=float) for name in names), "mag")
 
 
 def _models(points):
@@ -226,12 +226,15 @@ def _models(points):
         return value, error
 
     chosen = choose(points, compare_models(points))
+    if chosen is None or chosen.surface is None:
+        return {"own level": of_levels}
+    surface_of_all = chosen.surface
 
     def of_all(some):
-        value, formal = predict(chosen.surface, some.mjd, some.log_flux, some.background)
-        return value, np.hypot(formal, chosen.surface.scatter)
+        value, formal = predict(surface_of_all, some.mjd, some.log_flux, some.background)
+        return value, np.hypot(formal, surface_of_all.scatter)
 
-    return {"own level": of_levels} | ({"all levels": of_all} if chosen else {})
+    return {"own level": of_levels, "all levels": of_all}
 
 
 def _left_out(table):

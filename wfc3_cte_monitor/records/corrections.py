@@ -31,11 +31,11 @@ class Coefficients:
     """The surface is of all data up to this date [MJD]."""
     source: str = ""
     """Name of the file."""
-    programs: tuple = ()
+    programs: tuple[int, ...] = ()
     """That the data are of, int."""
     software: str = ""
     """Its name and version."""
-    photometry: dict = field(default_factory=dict, compare=False)
+    photometry: dict[str, str] = field(default_factory=dict, compare=False)
     """How the stars were measured: in words, by name."""
     subset: str = ""
     """What of the exposures it is of, instead of nominal ones, in words."""

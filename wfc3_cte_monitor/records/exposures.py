@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wfc3_cte_monitor.uvis import MIN_CHIP_MOVE, MIN_SHIFT, exposure_length, visit_of
 
@@ -34,7 +35,7 @@ class Exposure:
     """[arcsec]"""
     pa_v3: float
     """Position angle of the V3 axis [deg]."""
-    keywords: dict = field(default_factory=dict, compare=False, repr=False)
+    keywords: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """Further header keywords that the database keeps (name -> value, None where the header has none).
 
     Not in the text of an exposure, of which its fingerprint is made: a new column must not ask for new photometry, and
@@ -42,27 +43,27 @@ class Exposure:
     """
 
     @property
-    def visit(self):
+    def visit(self) -> str:
         """Visit, two characters in lower case."""
         return visit_of(self.rootname)
 
     @property
-    def length(self):
+    def length(self) -> str:
         """'s' or 'l'."""
         return exposure_length(self.exptime)
 
     @property
-    def dithered(self):
+    def dithered(self) -> bool:
         """Whether it was moved along rows or columns, otherwise than from chip to chip."""
         return abs(self.postarg1) > MIN_SHIFT or MIN_SHIFT < abs(self.postarg2) < MIN_CHIP_MOVE
 
     @property
-    def imagename(self):
+    def imagename(self) -> str:
         """File name: the natural key of an exposure in the database."""
         return f"{self.rootname}_{'flc' if self.ctecorr else 'flt'}.fits"
 
     @property
-    def set(self):
+    def set(self) -> "ExposureSet":
         """The `ExposureSet` that it belongs to."""
         return ExposureSet(self.target, self.filter, self.length, self.flashlvl, self.ctecorr)
 
@@ -80,7 +81,7 @@ class Rejection:
     """What its header says."""
 
     @property
-    def imagename(self):
+    def imagename(self) -> str:
         return self.path.name
 
 
@@ -99,11 +100,11 @@ class Expectation:
     """[e-/px]"""
     pairs: int | None = None
     """How many pairs, exactly; None for one or more. In a same-chip visit the exposures that have a partner."""
-    months: tuple | None = None
+    months: tuple[tuple[int, int], tuple[int, int]] | None = None
     """First and last (year, month) where the place is months."""
 
     @property
-    def visit(self):
+    def visit(self) -> str | None:
         """The visit, None where the place is something else."""
         return None if self.months or self.place == "*" else self.place
 
@@ -129,11 +130,11 @@ class ExposurePair:
     two: Exposure
 
     @property
-    def same_chip(self):
+    def same_chip(self) -> bool:
         """Whether both are on one chip, at opposite rolls."""
         return self.one.chip == self.two.chip
 
     @property
-    def mjd(self):
+    def mjd(self) -> float:
         """Mean start of the two exposures [MJD]."""
         return 0.5 * (self.one.expstart + self.two.expstart)

@@ -20,12 +20,12 @@ class StarPairs:
     """In the second [e-]."""
 
     @property
-    def flux(self):
+    def flux(self) -> np.ndarray:
         """sqrt(F1 F2): the flux of a star that has lost half a chip's worth [e-]."""
         return np.sqrt(self.flux1 * self.flux2)
 
     @property
-    def ratio(self):
+    def ratio(self) -> np.ndarray:
         """F1 / F2."""
         return self.flux1 / self.flux2
 
@@ -38,7 +38,7 @@ class FluxBin:
     hi: float
 
     @property
-    def label(self):
+    def label(self) -> str:
         """Suffix of the column names, such as '250_500'."""
         return f"{self.lo:g}_{self.hi:g}"
 
@@ -59,11 +59,11 @@ class LineFit:
     """Shape of the points: False where clipped."""
 
     @property
-    def n_points(self):
+    def n_points(self) -> int:
         return int(np.count_nonzero(self.kept))
 
     @property
-    def slope_std(self):
+    def slope_std(self) -> float:
         """Standard deviation in the monitor's sense: standard error times sqrt(number of points)."""
         return self.slope_err * np.sqrt(self.n_points)
 
@@ -103,15 +103,15 @@ class CteSurface:
     """Of the standard errors alone, without the scatter."""
     n_points: int
     n_epochs: int
-    d_range: tuple
+    d_range: tuple[float, float]
     """Smallest and largest d of the points [days]."""
-    f_range: tuple
+    f_range: tuple[float, float]
     """Smallest and largest f of the points [dex of e-]."""
     scatter: float = 0.0
     """Of the points about the surface beyond their standard errors, in the unit of the loss."""
 
     @property
-    def errors(self):
+    def errors(self) -> np.ndarray:
         """Standard errors of the coefficients, shape (3, 3)."""
         return np.sqrt(np.diag(self.covariance)).reshape(3, 3)
 
@@ -136,17 +136,17 @@ class BackgroundSurface:
     """Of the standard errors alone."""
     n_points: int
     n_epochs: int
-    d_range: tuple
+    d_range: tuple[float, float]
     """Smallest and largest d of the points [days]."""
-    f_range: tuple
+    f_range: tuple[float, float]
     """Smallest and largest f of the points [dex of e-]."""
-    background_range: tuple
+    background_range: tuple[float, float]
     """Smallest and largest background of the points [e-/px]."""
     scatter: float
     """Of the points about the surface beyond their standard errors, in the unit of the loss."""
 
     @property
-    def errors(self):
+    def errors(self) -> np.ndarray:
         """Standard errors of the coefficients, shape (3, 3, K)."""
         return np.sqrt(np.diag(self.covariance)).reshape(self.coefficients.shape)
 
@@ -162,7 +162,7 @@ class Alignment:
     """Sources that TweakReg found."""
     n_matches: int
     """Stars of its fit."""
-    rms: tuple
+    rms: tuple[float, float]
     """Of the fit in x and y [px]."""
     shift: float
     """By which the middle of the field's chip moved [arcsec]."""
@@ -172,13 +172,13 @@ class Alignment:
     """Sources within 1 px of where the new WCS puts a star."""
     n_chance: float
     """As many would be by chance."""
-    offset: tuple
+    offset: tuple[float, float]
     """Median of source minus star in x and y, by the new WCS [px]."""
     edge: float
     """Largest offset at a corner of a chip, by a plane through the offsets [px]."""
 
     @property
-    def summary(self):
+    def summary(self) -> str:
         """One line for the log."""
         return (
             f"{self.n_matches} matches, rms {self.rms[0]:.3f} {self.rms[1]:.3f} px, "

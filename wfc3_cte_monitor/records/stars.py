@@ -1,7 +1,9 @@
 """The pixels of a chip, and the stars on it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
+from typing import Any
 
 import numpy as np
 
@@ -45,7 +47,7 @@ class ChipImage:
     """Post-flash and dark that calwf3 subtracted, MEANFLSH + MEANDARK [e-/px]."""
     read_noise: float
     """[e-]"""
-    wcs: object
+    wcs: Any
     """`astropy.wcs.WCS` with every distortion that the file holds."""
     pixel_scale: float
     """Side of a pixel of unit area in the pixel area map [arcsec]."""
@@ -65,7 +67,7 @@ class MasterCatalog:
     """[deg]"""
     dec: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.id)
 
 
@@ -80,7 +82,7 @@ class PixelMasks:
     """Where a star of the catalogue outshines the sky."""
 
     @property
-    def not_sky(self):
+    def not_sky(self) -> np.ndarray:
         """Pixels that tell nothing of the sky."""
         return self.bad | self.saturated | self.cosmic_ray | self.star
 
@@ -89,9 +91,9 @@ class PixelMasks:
 class PhotometrySetup:
     """How stars are measured, by whatever engine."""
 
-    aprads: tuple
+    aprads: tuple[float, ...]
     """Aperture radii [px], ascending."""
-    sky_annulus: tuple
+    sky_annulus: tuple[float, float]
     """Inner and outer radius [px]."""
     max_shift: float
     """How far a centroid may lie from the catalogue position [px]."""
@@ -111,7 +113,7 @@ class StarPositions:
     shift: np.ndarray
     """Distance of (x, y) from the catalogue position [px]; NaN where the star could not be recentred."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.id)
 
 
@@ -120,7 +122,7 @@ class Photometry:
     """The stars of one exposure, measured; arrays of shape (n,) unless said otherwise."""
 
     positions: StarPositions
-    aprads: tuple
+    aprads: tuple[float, ...]
     """Aperture radii [px]."""
     flux: np.ndarray
     """Shape (n_apertures, n): sky-subtracted sum times the pixel area [e-]; NaN where not measurable."""
@@ -137,11 +139,21 @@ class Photometry:
     background: np.ndarray
     """What the charge met on its way: sky + MEANFLSH + MEANDARK [e-/px]."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.positions)
 
     @classmethod
-    def of_counts(cls, positions, aprads, counts, n_pixels, *, sky, area, background_removed):
+    def of_counts(
+        cls,
+        positions: StarPositions,
+        aprads: Iterable[float],
+        counts: np.ndarray,
+        n_pixels: np.ndarray,
+        *,
+        sky: tuple[np.ndarray, np.ndarray, np.ndarray],
+        area: np.ndarray,
+        background_removed: float,
+    ) -> "Photometry":
         """The photometry that sky-subtracted sums are, with their errors and without flags.
 
         The standard error of a flux F from the sum of A pixels, with the sky's scatter s of N pixels, is that of its

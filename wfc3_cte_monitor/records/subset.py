@@ -26,31 +26,31 @@ class Subset:
     visits_anyway: bool = False
     """The forbidden visits take part."""
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         """Whether it is another one than the nominal."""
         return self != Subset()
 
     @property
-    def dithers(self):
+    def dithers(self) -> bool:
         """Whether it is of dithered exposures, of which every pair must have one."""
         return self.subdithers or self.xdithers
 
     @property
-    def suffix(self):
+    def suffix(self) -> str:
         """What the names of its database and folders end with, such as '_chinjectcont'; '' for the nominal one."""
         return "".join(f"_{name}" for name, _ in self._choices())
 
     @property
-    def title(self):
+    def title(self) -> str:
         """What figures, tables and coefficients say of it, such as 'charge injection CONT'; '' for the nominal one."""
         return ", ".join(words for _, words in self._choices())
 
     @property
-    def meta(self):
+    def meta(self) -> dict[str, str]:
         """The title as metadata of a table; nothing for the nominal one, whose tables are what they would be anyway."""
         return {"subset": self.title} if self else {}
 
-    def _choices(self):
+    def _choices(self) -> list[tuple[str, str]]:
         """(part of a name, words) of each choice that was made."""
         choices = (
             (self.chinject != NO_INJECTION, f"chinject{self.chinject.lower()}", f"charge injection {self.chinject}"),

@@ -77,16 +77,17 @@ def _places(program, key):
         return [("*", None)]
     parts = [part.strip() for part in str(key).split(",")]
     try:
-        if all(_SPAN.fullmatch(part) for part in parts):
-            return [(part, _months(part)) for part in parts]
+        spans = [_SPAN.fullmatch(part) for part in parts]
+        if all(spans):
+            return [(part, _months(span)) for part, span in zip(parts, spans, strict=True)]
         return [(one, None) for one in map(visit, str(key).replace(",", " ").split())]
     except ValueError:
         wanted = "visits ('01 03'), months ('Mar 2011, Jun-Jul 2012') or '*'"
         raise wrong_expectation(program, key, f"must be {wanted}") from None
 
 
-def _months(part):
-    first, last, year = _SPAN.fullmatch(part).groups()
+def _months(span):
+    first, last, year = span.groups()
     months = tuple((int(year), _NAMES_OF_MONTHS.index(name) + 1) for name in (first, last or first))
     if months[0] > months[1]:
         raise ValueError
@@ -106,7 +107,7 @@ def _kinds(program, key, line):
         if len(said[name]) != 1 and (said[name] or name == "targets"):
             raise wrong_expectation(program, key, f"one of {name} in a line, not {len(said[name])}: {line!r}")
     times = [time if time in "sl" else float(time) for time in said["times"]]
-    flashlvls = [float(level) for level in said["flashlvls"]]
+    flashlvls: list[float | None] = [float(level) for level in said["flashlvls"]]
     pairs = int(said["pairs"][0]) if said["pairs"] else None
     kinds = product([target_of(said["targets"][0])], said["filters"] or [None], times or [None], flashlvls or [None])
     return [(*kind, pairs) for kind in kinds]

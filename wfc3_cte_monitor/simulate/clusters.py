@@ -5,6 +5,7 @@ from zlib import crc32
 
 import numpy as np
 from astropy.wcs import WCS
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor.errors import CatalogError
 from wfc3_cte_monitor.records import MasterCatalog
@@ -62,7 +63,7 @@ class Cluster:
     flux: np.ndarray
     """Total counts in a nominal long exposure, corrected for the pixel area, before any loss [e-]."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.id)
 
 
@@ -79,7 +80,15 @@ def field_of(target):
     return FIELDS[target]
 
 
-def make_cluster(target, n_stars=None, *, n_columns=256, seed=0, flux=None, margin=60.0):
+def make_cluster(
+    target: str,
+    n_stars: int | None = None,
+    *,
+    n_columns: int = 256,
+    seed: int = 0,
+    flux: ArrayLike | None = None,
+    margin: float = 60.0,
+) -> Cluster:
     """A cluster that fills one frame.
 
     Stars are scattered at random, whatever their flux, over the frame and a margin around it, so that a frame stays
@@ -132,7 +141,7 @@ def _nominal_wcs(target, n_columns):
     return chip_wcs(wcs_header(2, attitude_of(field.ra, field.dec, field.pa_v3), n_columns), n_columns)
 
 
-def master_catalog(cluster):
+def master_catalog(cluster: Cluster) -> MasterCatalog:
     """The stars above the limit, with positions on a master image.
 
     Parameters

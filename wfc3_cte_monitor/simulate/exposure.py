@@ -8,11 +8,12 @@ import numpy as np
 from astropy.io import fits
 
 from wfc3_cte_monitor.simulate import detector
-from wfc3_cte_monitor.simulate.clusters import NOMINAL_EXPTIME, field_of
+from wfc3_cte_monitor.simulate.clusters import NOMINAL_EXPTIME, Cluster, field_of
 from wfc3_cte_monitor.simulate.filters import filter_of
 from wfc3_cte_monitor.simulate.keywords import companion_header, pixel_statistics, primary_header, sci_keywords
 from wfc3_cte_monitor.simulate.loss import remaining
 from wfc3_cte_monitor.simulate.optics import OpticalPsf
+from wfc3_cte_monitor.simulate.plan import PlannedExposure
 from wfc3_cte_monitor.simulate.pointing import (
     attitude_of,
     chip_wcs,
@@ -99,7 +100,16 @@ def _positions(exposure, cluster, chip, n_columns):
     return header, *sky_to_pixel(chip_wcs(header, n_columns), cluster.ra, cluster.dec)
 
 
-def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss=True, psf=None):
+def stars_on_chip(
+    exposure: PlannedExposure,
+    cluster: Cluster,
+    chip: int,
+    *,
+    ctecorr: bool = False,
+    n_columns: int = 256,
+    loss: bool = True,
+    psf: OpticalPsf | None = None,
+) -> ChipStars:
     """Where a chip shows the stars of a cluster, and how bright.
 
     Parameters
@@ -131,7 +141,15 @@ def stars_on_chip(exposure, cluster, chip, *, ctecorr=False, n_columns=256, loss
     return ChipStars(cluster.id[index], x, y, n_transfers, flux0, flux, flux * energy, area, width)
 
 
-def simulate_exposure(exposure, cluster, *, ctecorr=False, seed=0, n_columns=256, effects=REAL):
+def simulate_exposure(
+    exposure: PlannedExposure,
+    cluster: Cluster,
+    *,
+    ctecorr: bool = False,
+    seed: int = 0,
+    n_columns: int = 256,
+    effects: Effects = REAL,
+) -> fits.HDUList:
     """The file of one exposure.
 
     Parameters

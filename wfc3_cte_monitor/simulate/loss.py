@@ -1,6 +1,9 @@
 """The CTE loss that is put into the exposures: one stated surface, and a factor for background and correction."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
 
@@ -22,7 +25,7 @@ _FLC_FRACTION = 0.2
 _ITERATIONS = 12
 
 
-def loss_factor(flashlvl, ctecorr):
+def loss_factor(flashlvl: float, ctecorr: bool) -> float:
     """What the surface is multiplied with.
 
     Parameters
@@ -40,7 +43,7 @@ def loss_factor(flashlvl, ctecorr):
     return (_FLC_FRACTION if ctecorr else 1.0) / (1.0 + flashlvl / _FLASH_SCALE)
 
 
-def true_loss(d, f, flashlvl=0.0, ctecorr=False):
+def true_loss(d: ArrayLike, f: ArrayLike, flashlvl: float = 0.0, ctecorr: bool = False) -> Any:
     """The loss S that the simulation contains.
 
     Parameters

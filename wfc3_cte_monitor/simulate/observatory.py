@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -41,17 +42,17 @@ class _Task:
 
 
 def simulate_observatory(
-    destination,
-    plan=None,
+    destination: str | os.PathLike[str],
+    plan: Iterable[PlannedExposure] | None = None,
     *,
-    seed=0,
-    n_columns=256,
-    full_frame=False,
-    clusters=None,
-    archive=False,
-    jobs=1,
-    progress=None,
-):
+    seed: int = 0,
+    n_columns: int = 256,
+    full_frame: bool = False,
+    clusters: dict[str, Cluster] | None = None,
+    archive: bool = False,
+    jobs: int = 1,
+    progress: Callable[[Path], object] | None = None,
+) -> list[Path]:
     """Write exposures, master catalogues, pixel area maps and the truth.
 
     Parameters
@@ -159,7 +160,7 @@ def _ecsv_writer(table):
     return partial(table.write, format="ascii.ecsv")
 
 
-def truth_table(exposure, cluster, *, ctecorr=False, n_columns=256):
+def truth_table(exposure: PlannedExposure, cluster: Cluster, *, ctecorr: bool = False, n_columns: int = 256) -> QTable:
     """The stars inside the frames of an exposure, as they truly are.
 
     Parameters
@@ -208,7 +209,7 @@ def _truth_meta(exposure, ctecorr):
     }
 
 
-def surface_table():
+def surface_table() -> QTable:
     """The surface, one row for each post-flash level and for FLT and FLC, as an `astropy.table.QTable`.
 
     Columns flashlvl [e-/px], ctecorr, factor and c_ij (factor included) [mag per 2051 px]; meta: c_ij of the FLT

@@ -38,7 +38,7 @@ class OpticalPsf:
     coma: float = 0.02
     """[waves]"""
 
-    def draw(self, shape, x, y, flux):
+    def draw(self, shape: tuple[int, int], x: np.ndarray, y: np.ndarray, flux: np.ndarray) -> np.ndarray:
         """An image of stars, without noise.
 
         Parameters
@@ -65,7 +65,7 @@ class OpticalPsf:
                 _add(image, column[part], row[part], np.asarray(flux)[part], half, _phases(self))
         return image
 
-    def encircled_energy(self, radius=3.0):
+    def encircled_energy(self, radius: float = 3.0) -> float:
         """Light inside an aperture with exact pixel overlap, as a fraction of the total.
 
         Parameters

@@ -1,5 +1,6 @@
 """Which exposures are taken: the monitor's programs, dates and visits, and what must be left out of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from zlib import crc32
 
@@ -75,39 +76,39 @@ class PlannedExposure:
     """Chip in whose middle a field without POSTARG falls."""
     roll_offset: float = 0.0
     """Roll against the usual one of the field [deg]."""
-    jitter: tuple = (0.0, 0.0)
+    jitter: tuple[float, ...] = (0.0, 0.0)
     """Pointing against the POSTARGs along the detector's x and y; the header's WCS knows it [arcsec]."""
-    wcs_error: tuple = (0.0, 0.0)
+    wcs_error: tuple[float, ...] = (0.0, 0.0)
     """What the header's WCS does not know, to the east and to the north [arcsec]."""
     roll_error: float = 0.0
     """By how much the header's roll is wrong [deg]."""
     flashsta: str | None = None
     """FLASHSTA where it is not what `flashlvl` implies; anything but SUCCESSFUL means that no flash arrived."""
     chinject: str = "NONE"
-    variants: tuple = _FLT_AND_FLC
+    variants: tuple[bool, ...] = _FLT_AND_FLC
     """The files to write: False for the FLT, True for the FLC."""
 
     @property
-    def rootname(self):
+    def rootname(self) -> str:
         """``ipppssoot``: the program in base 36, the visit, the number in base 36, q."""
         return f"i{_base36(self.program, 3)}{self.visit.lower()}{_base36(self.number, 2)}q"
 
     @property
-    def flash_status(self):
+    def flash_status(self) -> str:
         """FLASHSTA."""
         return self.flashsta or ("SUCCESSFUL" if self.flashlvl > 0 else "NOT PERFORMED")
 
     @property
-    def flash(self):
+    def flash(self) -> float:
         """Post-flash that arrived [e-/px]."""
         return self.flashlvl if self.flash_status == "SUCCESSFUL" else 0.0
 
     @property
-    def chip(self):
+    def chip(self) -> int:
         """The chip that the field is on."""
         return 1 if self.aperture_chip == 1 or self.postarg2 > POSTARG2_CHIP1 / 2 else 2
 
-    def imagename(self, ctecorr):
+    def imagename(self, ctecorr: bool) -> str:
         """Name of the FLT or FLC."""
         return f"{self.rootname}_{'flc' if ctecorr else 'flt'}.fits"
 
@@ -121,14 +122,14 @@ class PlannedVisit:
     mjd: float
     """Start of the first exposure [MJD]."""
     target: str
-    filters: tuple = ("F502N",)
-    exptimes: tuple = _EXPTIMES
+    filters: tuple[str, ...] = ("F502N",)
+    exptimes: tuple[float, ...] = _EXPTIMES
     """[s]"""
-    flashlvls: tuple = (0.0,)
+    flashlvls: tuple[float, ...] = (0.0,)
     """[e-/px]"""
-    variants: tuple = _FLT_AND_FLC
+    variants: tuple[bool, ...] = _FLT_AND_FLC
 
-    def exposures(self):
+    def exposures(self) -> tuple[PlannedExposure, ...]:
         """The `PlannedExposure` of the visit, in order of time, as a tuple."""
         settings = [(f, t, p) for f in self.filters for t in self.exptimes for p in self.flashlvls]
         taken, mjd = [], self.mjd
@@ -180,16 +181,16 @@ def _mispointed(exposure, wcs_error, roll_error):
 
 def default_plan(
     *,
-    n_epochs=10,
-    targets=_BOTH,
-    flashlvls=(0.0, 12.0),
-    lengths=("s", "l"),
-    filters=("F502N",),
-    ctecorr=_FLT_AND_FLC,
-    oddities=False,
-    wcs_error=0.0,
-    roll_error=0.0,
-):
+    n_epochs: int = 10,
+    targets: Iterable[str] = _BOTH,
+    flashlvls: tuple[float, ...] = (0.0, 12.0),
+    lengths: tuple[str, ...] = ("s", "l"),
+    filters: tuple[str, ...] = ("F502N",),
+    ctecorr: tuple[bool, ...] = _FLT_AND_FLC,
+    oddities: bool = False,
+    wcs_error: float = 0.0,
+    roll_error: float = 0.0,
+) -> tuple[PlannedExposure, ...]:
     """The monitor's exposures.
 
     Parameters
@@ -258,7 +259,12 @@ def _evenly(items, number):
     return [items[index] for index in np.rint(np.linspace(0, len(items) - 1, number)).astype(int)]
 
 
-def same_chip_plan(*, exptimes=_EXPTIMES, filters=("F502N",), ctecorr=_FLT_AND_FLC):
+def same_chip_plan(
+    *,
+    exptimes: tuple[float, ...] = _EXPTIMES,
+    filters: tuple[str, ...] = ("F502N",),
+    ctecorr: tuple[bool, ...] = _FLT_AND_FLC,
+) -> tuple[PlannedExposure, ...]:
     """The 180-degree set: NGC 6583 in visits 10 and 11 of 12692, on either chip, with opposite rolls.
 
     The field is placed by the choice of the aperture: the POSTARGs are 0 throughout. F606W has long ones alone.
@@ -286,7 +292,7 @@ def same_chip_plan(*, exptimes=_EXPTIMES, filters=("F502N",), ctecorr=_FLT_AND_F
     return tuple(exposures)
 
 
-def oddities_plan(*, ctecorr=_FLT_AND_FLC):
+def oddities_plan(*, ctecorr: tuple[bool, ...] = _FLT_AND_FLC) -> tuple[PlannedExposure, ...]:
     """Exposures that nominal runs must leave out, each kind for another reason; most are pairs that a subset is of."""
     mjd = {(program, visit): mjd for program, visit, mjd, _ in _visits()}
     reasons = (

@@ -32,15 +32,15 @@ class Trapping:
     n_high: float = 1.0e-2
     """Traps per pixel and year that a packet of 1000 e- meets beside them."""
     high_power: float = 0.5
-    release: tuple = ((0.4, 1.5), (0.6, 20.0))
+    release: tuple[tuple[float, float], ...] = ((0.4, 1.5), (0.6, 20.0))
     """Parts of the traps and the time in which they release their charge [row transfers]."""
 
-    def met_by(self, charge):
+    def met_by(self, charge: np.ndarray) -> np.ndarray:
         """Traps per pixel and year that a packet meets, of the shape of `charge` [e-]."""
         return self.n_low * charge / (charge + self.low_charge) + self.n_high * (charge / 1000.0) ** self.high_power
 
     @staticmethod
-    def years(mjd):
+    def years(mjd: float) -> float:
         """Years of damage at a date [MJD]."""
         return max(mjd - _LAUNCH, 0.0) / _YEAR
 
@@ -54,7 +54,14 @@ _LEVELS = np.array([0.0, 2.0, 6.0, 20.0, 60.0, 200.0, 1000.0, 8000.0, 100000.0])
 """Traps between two of these charges are met one after the other and told apart no further [e-]."""
 
 
-def read_out(charge, n_years, trapping=TRAPPING, *, towards_first=True, rows_per_step=16):
+def read_out(
+    charge: np.ndarray,
+    n_years: float,
+    trapping: Trapping = TRAPPING,
+    *,
+    towards_first: bool = True,
+    rows_per_step: int = 16,
+) -> tuple[np.ndarray, np.ndarray]:
     """An image after its charge has moved through the traps.
 
     Packets arrive one after the other at every pixel of their column. There the traps first release what they hold,

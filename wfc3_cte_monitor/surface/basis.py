@@ -3,6 +3,7 @@
 from math import comb
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import chdtrc
 
 from wfc3_cte_monitor.errors import NotEnoughPointsError, UndeterminedFitError
@@ -32,30 +33,32 @@ _ENOUGH = 1e-6
 _MOST_STEPS = 50
 
 
-def powers(values, n=TERMS):
+def powers(values: ArrayLike, n: int = TERMS) -> np.ndarray:
     """1, v, v^2, ..., shape (n, ...)."""
     values = np.asarray(values, dtype=float)
     return np.stack([values**k for k in range(n)])
 
 
-def scale_of(values):
+def scale_of(values: np.ndarray) -> tuple[float, float]:
     """Centre and half width, so that scaled values lie in -1..1 and their powers are well conditioned."""
     return 0.5 * (values.max() + values.min()), 0.5 * np.ptp(values) or 1.0
 
 
-def scaled(values, scale):
+def scaled(values: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
     """(values - centre) / half width."""
     return (values - scale[0]) / scale[1]
 
 
-def unscaling(n, centre, width):
+def unscaling(n: int, centre: float, width: float) -> np.ndarray:
     """Matrix from coefficients of powers of (v - centre) / width to those of powers of v, shape (n, n)."""
     return np.array(
         [[comb(k, i) * (-centre) ** (k - i) / width**k if i <= k else 0.0 for k in range(n)] for i in range(n)]
     )
 
 
-def weighted_least_squares(design, values, errors):
+def weighted_least_squares(
+    design: np.ndarray, values: np.ndarray, errors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The solution, its covariance, and the orthonormal columns that span the weighted design.
 
     Parameters
@@ -91,7 +94,7 @@ def weighted_least_squares(design, values, errors):
     return inverse @ (u.T @ (values / errors)), inverse @ inverse.T, u
 
 
-def intrinsic_scatter(design, values, errors):
+def intrinsic_scatter(design: np.ndarray, values: np.ndarray, errors: np.ndarray) -> float:
     """The scatter beyond the standard errors, with which chi^2 becomes the number of degrees of freedom.
 
     The estimator of Paule & Mandel (1982), by the Newton steps of DerSimonian & Kacker (2007): chi^2 falls with the
@@ -122,7 +125,7 @@ def intrinsic_scatter(design, values, errors):
     return float(np.sqrt(variance))
 
 
-def _chi2(design, values, variance):
+def _chi2(design: np.ndarray, values: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """Squared residuals of a fit in units of the variance, shape (n,)."""
     weighted = design / variance[:, None]
     return (values - design @ np.linalg.solve(weighted.T @ design, weighted.T @ values)) ** 2 / variance

@@ -4,13 +4,15 @@ Leaving an epoch out does not need a fit of its own: of the weighted residuals r
 epoch would have been (1 - H)^-1 r without it, where H is its block of the matrix from points to fitted points.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 
 from wfc3_cte_monitor.errors import MonitorError, NotEnoughPointsError
-from wfc3_cte_monitor.records import BackgroundSurface
+from wfc3_cte_monitor.records import BackgroundSurface, CteSurface
 from wfc3_cte_monitor.surface.basis import (
     TERMS,
     intrinsic_scatter,
@@ -59,10 +61,10 @@ class LossPoints:
     unit: str
     """'mag' or 'flux'."""
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.mjd)
 
-    def chosen(self, which):
+    def chosen(self, which: Any) -> "LossPoints":
         """Some of the points; `which` as an array is indexed."""
         columns = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "unit"}
         return replace(self, **{name: values[which] for name, values in columns.items()})
@@ -76,11 +78,11 @@ class Candidate:
     """See `background_term`."""
     offset: float
     """[e-/px]"""
-    shape: tuple
+    shape: tuple[int, ...]
     """Numbers of powers of d, f and g, that of 0 being the first."""
 
     @property
-    def name(self):
+    def name(self) -> str:
         g = {"log": "log10(B + {:g})", "inverse": "{0:g} / (B + {0:g})"}[self.form].format(self.offset)
         return f"{' x '.join(map(str, self.shape))} powers of d, f, g = {g}"
 
@@ -115,7 +117,7 @@ CANDIDATES = tuple(
 )
 
 
-def compare_models(points):
+def compare_models(points: LossPoints) -> list[Trial]:
     """Predict each epoch from all others, with every candidate and with separate surfaces.
 
     Parameters
@@ -148,7 +150,7 @@ def compare_models(points):
     return trials
 
 
-def choose(points, trials):
+def choose(points: LossPoints, trials: Sequence[Trial]) -> Trial | None:
     """The most flexible of the candidates that do not predict worse than the best.
 
     Worse is: the squared, weighted residuals, summed over the epochs, are larger by more than two standard errors of
@@ -181,13 +183,13 @@ def choose(points, trials):
     return None if _is_worse(*costs) else chosen
 
 
-def _cost(points, residual, floor):
+def _cost(points: LossPoints, residual: np.ndarray, floor: float) -> np.ndarray:
     """Squared residuals in units of error and floor, summed in each epoch."""
     _, epoch = np.unique(points.epoch, return_inverse=True)
     return np.bincount(epoch, residual**2 / (points.loss_err**2 + floor**2))
 
 
-def _is_worse(cost, reference):
+def _is_worse(cost: np.ndarray, reference: np.ndarray) -> bool:
     """Whether the costs of the epochs are higher than others by more than chance would have it."""
     difference = cost - reference
     return difference.sum() > _SIGNIFICANT * np.sqrt(len(difference)) * np.std(difference, ddof=1)
@@ -196,7 +198,7 @@ def _is_worse(cost, reference):
 # ---- One model -------------------------------------------------------------------------------------------------------
 
 
-def _tried(candidate, points):
+def _tried(candidate: Candidate, points: LossPoints) -> Trial:
     design, to_plain = _design(candidate, points)
     weighted_least_squares(design, points.loss, points.loss_err)
     scatter = intrinsic_scatter(design, points.loss, points.loss_err)
@@ -208,7 +210,7 @@ def _tried(candidate, points):
     return Trial(candidate.name, len(solution), scatter, residual, surface)
 
 
-def _design(candidate, points):
+def _design(candidate: Candidate, points: LossPoints) -> tuple[np.ndarray, np.ndarray]:
     """Powers of scaled variables, shape (n, n_terms), g running fastest, and the matrix to plain coefficients."""
     g = background_term(candidate.form, candidate.offset, points.background)
     variables = points.mjd - MJD_ZERO, points.log_flux, g
@@ -221,7 +223,14 @@ def _design(candidate, points):
     return design, reduce(np.kron, of_each)
 
 
-def _surface(candidate, points, coefficients, covariance, fitted, scatter):
+def _surface(
+    candidate: Candidate,
+    points: LossPoints,
+    coefficients: np.ndarray,
+    covariance: np.ndarray,
+    fitted: np.ndarray,
+    scatter: float,
+) -> BackgroundSurface:
     n_d, n_f, n_g = candidate.shape
     shape = TERMS, TERMS, n_g
     place = np.arange(np.prod(shape)).reshape(shape)[:n_d, :n_f].ravel()
@@ -245,22 +254,22 @@ def _surface(candidate, points, coefficients, covariance, fitted, scatter):
     )
 
 
-def _range(values):
+def _range(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def _left_out(u, residual, epoch):
+def _left_out(u: np.ndarray, residual: np.ndarray, epoch: np.ndarray) -> np.ndarray:
     """Weighted residuals of each epoch from the fit to the others; NaN where these do not determine all terms."""
     away = np.full(len(residual), np.nan)
     for one in np.unique(epoch):
         here = epoch == one
-        left = np.eye(np.count_nonzero(here)) - u[here] @ u[here].T
+        left = np.eye(int(np.count_nonzero(here))) - u[here] @ u[here].T
         if np.linalg.eigvalsh(left)[0] > _SINGULAR:
             away[here] = np.linalg.solve(left, residual[here])
     return away
 
 
-def _separate(points):
+def _separate(points: LossPoints) -> Trial:
     """Each level by itself, each epoch predicted from the others of its level."""
     residual, n_terms = np.full(len(points), np.nan), 0
     for level in np.unique(points.level):
@@ -274,7 +283,7 @@ def _separate(points):
     return Trial(SEPARATE, n_terms, np.nan, residual, None)
 
 
-def _fitted(points):
+def _fitted(points: LossPoints) -> CteSurface | None:
     """The surface of one level, or None."""
     columns = (points.mjd, points.log_flux, points.loss, points.loss_err, points.epoch, points.flux_group)
     try:

@@ -1,14 +1,23 @@
 """Fluxes corrected for what their charge lost on its way, for one or more surfaces of different backgrounds."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from wfc3_cte_monitor.surface.evaluate import of_flux, variance
+from wfc3_cte_monitor.surface.evaluate import Surface, of_flux, variance
 from wfc3_cte_monitor.uvis import MJD_ZERO, ROWS
 
 __all__ = ["correct", "shares_of", "common_range"]
 
 
-def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
+def correct(
+    surfaces: Sequence[Surface],
+    backgrounds: Sequence[float],
+    flux: np.ndarray,
+    n_transfers: np.ndarray,
+    mjd: np.ndarray,
+    background: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The magnitudes by which stars are too faint.
 
     The loss is S n / 2051 with S = S(d, f_mid), f_mid = log10 of the flux after half a chip of transfers, which is
@@ -45,7 +54,7 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     part, d = n_transfers / ROWS, mjd - MJD_ZERO
     shares = shares_of(backgrounds, background)
     known = list(zip(shares, surfaces, strict=True))
-    of_f = sum(share * of_flux(surface, d, background) for share, surface in known)
+    of_f = sum((share * of_flux(surface, d, background) for share, surface in known), np.zeros(()))
     low, high = common_range([surface.f_range for surface in surfaces], shares)
     gain = 0.4 * (part - 0.5)
     f_mid = _solved(f, gain, of_f)
@@ -60,7 +69,7 @@ def correct(surfaces, backgrounds, flux, n_transfers, mjd, background):
     return loss * part, np.sqrt(squared) * np.abs(response * part), f_mid
 
 
-def shares_of(known, wanted):
+def shares_of(known: Sequence[float], wanted: np.ndarray) -> Sequence[np.ndarray | float]:
     """How much each known background counts at the wanted ones: hat functions of the logarithm.
 
     Parameters
@@ -82,7 +91,9 @@ def shares_of(known, wanted):
     return [np.interp(value, logs, hat) for hat in np.eye(len(known))]
 
 
-def common_range(ranges, shares):
+def common_range(
+    ranges: Sequence[tuple[float, float]], shares: Sequence[np.ndarray | float]
+) -> tuple[np.ndarray, np.ndarray]:
     """What the ranges of those that count have in common.
 
     Parameters
@@ -100,16 +111,16 @@ def common_range(ranges, shares):
     return np.max(low, axis=0), np.min(high, axis=0)
 
 
-def _solved(f, gain, of_f):
+def _solved(f: np.ndarray, gain: np.ndarray, of_f: np.ndarray) -> np.ndarray:
     """The root of gain S(f_mid) + f - f_mid = 0 that becomes f where the gain vanishes."""
     a, b, c = gain * of_f[2], gain * of_f[1] - 1, gain * of_f[0] + f
     # Where there is none, far outside of the range, the vertex of the parabola: the end of the range is used there.
     return -2 * c / (b - np.sqrt(np.maximum(b**2 - 4 * a * c, 0)))
 
 
-def _value(of_f, f):
+def _value(of_f: np.ndarray, f: np.ndarray) -> np.ndarray:
     return of_f[0] + f * (of_f[1] + f * of_f[2])
 
 
-def _derivative(of_f, f):
+def _derivative(of_f: np.ndarray, f: np.ndarray) -> np.ndarray:
     return of_f[1] + 2 * f * of_f[2]

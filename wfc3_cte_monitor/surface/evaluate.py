@@ -1,17 +1,23 @@
 """The value of a surface, and its error, at a date, a flux and a background."""
 
-import numpy as np
+from collections.abc import Iterator
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from wfc3_cte_monitor.records import BackgroundSurface, CteSurface
 from wfc3_cte_monitor.surface.basis import TERMS, powers
 from wfc3_cte_monitor.uvis import MJD_ZERO
 
-__all__ = ["background_term", "of_flux", "predict", "variance"]
+__all__ = ["Surface", "background_term", "of_flux", "predict", "variance"]
+
+Surface = CteSurface | BackgroundSurface
 
 _BLOCK = 16_384
 """Stars at a time: what is made of them stays near in memory."""
 
 
-def background_term(form, offset, background):
+def background_term(form: str, offset: float, background: ArrayLike) -> np.ndarray:
     """The variable g that stands for the background.
 
     Parameters
@@ -32,21 +38,21 @@ def background_term(form, offset, background):
     return np.log10(total) if form == "log" else offset / total
 
 
-def _tensor(surface):
+def _tensor(surface: Surface) -> np.ndarray:
     """Coefficients of d^i f^j g^k, shape (3, 3, K); K is 1 where the background has no say."""
     return surface.coefficients.reshape(TERMS, TERMS, -1)
 
 
-def _background_powers(surface, background):
+def _background_powers(surface: Surface, background: np.ndarray) -> np.ndarray:
     """Powers of g, shape (K, n); beyond the backgrounds that were measured they are those at the nearer end."""
     n_powers = _tensor(surface).shape[2]
-    if n_powers == 1:
+    if n_powers == 1 or isinstance(surface, CteSurface):
         return np.ones((1, 1))
     known = np.clip(background, *surface.background_range)
     return powers(background_term(surface.form, surface.offset, known), n_powers)
 
 
-def of_flux(surface, d, background):
+def of_flux(surface: Surface, d: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The surface as a polynomial of f.
 
     Parameters
@@ -66,7 +72,7 @@ def of_flux(surface, d, background):
     return np.sum(of_f_and_g * _background_powers(surface, background), axis=1)
 
 
-def variance(surface, d, log_flux, background):
+def variance(surface: Surface, d: np.ndarray, log_flux: np.ndarray, background: np.ndarray) -> np.ndarray:
     """The squared standard error that the covariance gives.
 
     Parameters
@@ -82,7 +88,9 @@ def variance(surface, d, log_flux, background):
     return np.maximum(np.concatenate([*blocks, np.empty(0)]), 0.0)
 
 
-def _variance_of_blocks(surface, d, log_flux, background):
+def _variance_of_blocks(
+    surface: Surface, d: np.ndarray, log_flux: np.ndarray, background: np.ndarray
+) -> Iterator[np.ndarray]:
     """Row C row^T, a row being the powers of all terms that there are."""
     term = np.flatnonzero(np.diag(surface.covariance))
     i, j, k = np.unravel_index(term, _tensor(surface).shape)
@@ -93,7 +101,9 @@ def _variance_of_blocks(surface, d, log_flux, background):
         yield np.einsum("tn,tn->n", covariance @ row, row)
 
 
-def predict(surface, mjd, log_flux, background=np.nan):
+def predict(
+    surface: Surface, mjd: ArrayLike, log_flux: ArrayLike, background: ArrayLike = np.nan
+) -> tuple[np.ndarray, np.ndarray]:
     """Evaluate a surface.
 
     Parameters

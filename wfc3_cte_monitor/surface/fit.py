@@ -1,9 +1,12 @@
 """Losses of many pairs -> the nine coefficients of S(d, f), with their covariance."""
 
+from collections.abc import Iterable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from wfc3_cte_monitor.errors import NotEnoughPointsError, UndeterminedFitError
-from wfc3_cte_monitor.records import CteSurface
+from wfc3_cte_monitor.records import CteSurface, FluxBin
 from wfc3_cte_monitor.surface.basis import (
     TERMS,
     intrinsic_scatter,
@@ -21,7 +24,7 @@ MIN_STARS = 10
 """Stars that a pair must have in a bin to take part: the error of fewer is itself too uncertain to be a weight."""
 
 
-def finest_bins(bins):
+def finest_bins(bins: Iterable[FluxBin]) -> list[FluxBin]:
     """The bins that contain no other bin, in order: overlapping ones would count their stars twice.
 
     Parameters
@@ -32,7 +35,15 @@ def finest_bins(bins):
     return [b for b in bins if not any(o != b and b.lo <= o.lo and o.hi <= b.hi for o in bins)]
 
 
-def fit_surface(mjd, log_flux, loss, loss_err, epoch, flux_group, unit):
+def fit_surface(
+    mjd: ArrayLike,
+    log_flux: ArrayLike,
+    loss: ArrayLike,
+    loss_err: ArrayLike,
+    epoch: ArrayLike,
+    flux_group: ArrayLike,
+    unit: str,
+) -> CteSurface:
     """Fit S(d, f) = sum over i, j = 0..2 of c_ij d^i f^j to all epochs of a set together.
 
     With n epochs the powers of d go up to n - 1 at the most, with n groups of flux those of f likewise. Where the
@@ -88,7 +99,9 @@ def fit_surface(mjd, log_flux, loss, loss_err, epoch, flux_group, unit):
     )
 
 
-def _highest_determined(d, f, values, errors, terms_d, terms_f):
+def _highest_determined(
+    d: np.ndarray, f: np.ndarray, values: np.ndarray, errors: np.ndarray, terms_d: int, terms_f: int
+) -> tuple[tuple[int, int], np.ndarray, float, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Terms, design, scatter and solution with as many powers of d as the points determine."""
     # f runs fastest, as in the coefficients.
     design = (powers(d, terms_d)[:, None] * powers(f, terms_f)).reshape(terms_d * terms_f, -1).T
