@@ -193,7 +193,7 @@ def _content(one, draft, counts, settings):
         "facts": _facts(pair, settings),
         "pictures": _diagnostics(pair, links),
         "apertures": [_of_aperture(one, draft, aperture) for aperture in settings.aprads],
-        "flag_names": [flag.name.lower().replace("_", " ") for flag in Flag],
+        "flag_names": [str(flag.name).lower().replace("_", " ") for flag in Flag],
         "flags": [_flags(e, aperture, counts) for e in (pair.one, pair.two) for aperture in settings.aprads],
         "unit": next(iter(one.losses.values())).meta["loss_unit"],
     }

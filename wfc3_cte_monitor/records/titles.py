@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["target_name", "set_title", "bin_label", "mjd_to_year", "year_to_mjd"]
 
@@ -11,12 +12,20 @@ _MJD_2000 = 51544.5
 _DAYS_PER_YEAR = 365.25
 
 
-def target_name(target):
+def target_name(target: str) -> str:
     """'ngc104' as astronomers write it, 'NGC 104'."""
     return re.sub(r"([a-z]+)(\d+)", lambda match: f"{match[1].upper()} {match[2]}", target)
 
 
-def set_title(target, filter, length, flashlvl, ctecorr, aperture=None, subset=""):
+def set_title(
+    target: str,
+    filter: str,
+    length: str | None,
+    flashlvl: float | None,
+    ctecorr: bool,
+    aperture: float | None = None,
+    subset: str = "",
+) -> str:
     """Title of a figure that shows one set of exposures.
 
     Parameters
@@ -45,20 +54,20 @@ def set_title(target, filter, length, flashlvl, ctecorr, aperture=None, subset="
     flash = "all post-flash levels" if flashlvl is None else flash
     calibration = "FLC" if ctecorr else "FLT"
     radius = "" if aperture is None else f"r = {aperture:g} px"
-    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, radius, subset)
+    parts = (target_name(target), filter, _LENGTHS.get(length or ""), flash, calibration, radius, subset)
     return "   ".join(part for part in parts if part)
 
 
-def bin_label(lo, hi):
+def bin_label(lo: float, hi: float) -> str:
     """Range of a flux bin, such as '250–500 e⁻'."""
     return f"{lo:g}–{hi:g} e⁻"
 
 
-def mjd_to_year(mjd):
+def mjd_to_year(mjd: ArrayLike) -> np.ndarray:
     """Julian epoch of a date [MJD]: the calendar year to within a day."""
     return 2000.0 + (np.asarray(mjd) - _MJD_2000) / _DAYS_PER_YEAR
 
 
-def year_to_mjd(year):
+def year_to_mjd(year: ArrayLike) -> np.ndarray:
     """Date [MJD] of a Julian epoch; the inverse of `mjd_to_year`."""
     return _MJD_2000 + (np.asarray(year) - 2000.0) * _DAYS_PER_YEAR
