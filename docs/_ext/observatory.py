@@ -7,9 +7,14 @@ from pathlib import Path
 
 from sphinx.errors import ExtensionError
 
+from wfc3_cte_monitor import simulate
+from wfc3_cte_monitor.commands.setup import default_answers, set_up
+
 __all__ = ["setup"]
 
-_SIMULATE = "simulate {folder} --epochs 4 --targets ngc104 --lengths l --flashlvl 0 12 --columns 96"
+_PLAN = {"n_epochs": 4, "targets": ("ngc104",), "lengths": ("l",), "flashlvls": (0.0, 12.0), "ctecorr": (False,)}
+_COLUMNS = 64
+"""Few, for the build must not take long."""
 _RUN = "--pr all --ctecorr flt --pl cte_logflux --ap 3 --config {folder}/config.py"
 
 
@@ -22,8 +27,9 @@ def setup(app):
 def _prepare(app):
     """Simulated once; the run finds by itself what is unchanged, and measures again what other code would."""
     folder = Path(app.outdir).parent / "observatory"
-    if not (folder / "truth" / "surface.ecsv").is_file():
-        _call("uvis_external_cte", _SIMULATE.format(folder=folder))
+    if not (folder / "config.py").is_file():
+        simulate.simulate_observatory(folder, simulate.default_plan(**_PLAN), n_columns=_COLUMNS)
+        set_up(default_answers(folder))  # last, so that a build that was broken off does it again
     _call("run_uvis_external_cte", _RUN.format(folder=folder))
     # The kernel of the notebook inherits it, and so finds the configuration as anybody's would.
     os.environ["UVIS_CTE_CONFIG"] = str(folder / "config.py")
