@@ -181,7 +181,7 @@ def _surfaces(points, exposure_set, aperture, unit):
         try:
             surfaces[float(mjd)] = fit_surface(*(values[past] for values in columns), unit)
         except MonitorError as error:
-            log.warning("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
+            log.info("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
     return surfaces
 
 

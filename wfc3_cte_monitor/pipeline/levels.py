@@ -79,7 +79,7 @@ def _draw(drawing):
         paths.append(model_path)
     else:
         points.meta["no_model"] = reason
-        log.warning("no model of all post-flash levels: %s: %s", of_model, reason)
+        log.info("no model of all post-flash levels: %s: %s", of_model, reason)
     outputs.write_table(points, table_path)
     curves = _curves(points, chosen)
     return [
