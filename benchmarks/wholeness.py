@@ -10,7 +10,7 @@ from pathlib import Path
 from astropy.io import fits
 from astropy.table import Table
 
-__all__ = ["broken_rows", "unreadable_files", "left_over", "rows_of", "files_of"]
+__all__ = ["broken_rows", "unreadable_files", "left_over", "rows_of", "files_of", "without_fingerprint"]
 
 _OF_A_RUN = ("id", "INGEST_DATE", "FINGERPRINT", "RUN_ID")
 """Columns that are others in each run."""
@@ -154,9 +154,16 @@ def _digest(path):
         content = json.dumps(sorted(json.loads(path.read_text()))).encode()
     elif path.suffix == ".log":
         content = b""
+    elif path.suffix == ".mag":
+        content = without_fingerprint(path)
     else:
         content = path.read_bytes()
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def without_fingerprint(path):
+    """The bytes of a .mag file but for the fingerprint, which knows the folder."""
+    return b"\n".join(line for line in path.read_bytes().split(b"\n") if b"fingerprint: " not in line)
 
 
 def _fits_content(path):

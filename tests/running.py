@@ -37,7 +37,7 @@ class Outcome:
 
 def run(config, *arguments, fast=True):
     """Run the wrapper in this process; without figures and processes where `fast`, without --config where None."""
-    extra = ("--pl", "none", "--jobs", "1") if fast else ()
+    extra = ("--pl", "none", "--report", "n", "--jobs", "1") if fast else ()
     named = ("--config", config) if config else ()
     return _captured(run_uvis_external_cte.main, (*arguments, *extra, *named))
 

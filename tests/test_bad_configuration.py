@@ -39,6 +39,7 @@ WRONG = {
     "xdithers": (None, 1, (1,), (2, 1), (1, 1), ("a", "b"), (math.nan, 1), *ODD),
     "min_shared_field": (None, 0, 1.1, "1", *ODD),
     "recommended_background": (None, 0, "12", [12], *ODD),
+    "logs_kept": (None, 0, -1, 1.5, "x", [1], *ODD),
     "mast_server": (
         "mast",
         "ftp://x",

@@ -94,7 +94,9 @@ def test_spoiled_files_leave_nothing_behind(museum):
     assert {row["FILE_ID"] for row in rows["ngc104_phot"]} == {row["id"] for row in rows["ngc104_fileinfo"]}
     assert len(rows["ngc104_results"]) == 1
     written = [
-        path.name for path in (root / "outputs").rglob("*") if path.is_file() and path.suffix not in (".log", ".json")
+        path.name
+        for path in (root / "outputs").rglob("*")
+        if path.is_file() and path.suffix not in (".log", ".jsonl", ".json")
     ]
     assert written
     assert not [name for name in written if not name.startswith(GOOD)]

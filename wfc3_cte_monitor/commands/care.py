@@ -7,7 +7,7 @@ from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settin
 from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_subsets
 
-__all__ = ["add_actions", "backup_place"]
+__all__ = ["add_actions"]
 
 
 def add_actions(actions):
@@ -80,24 +80,9 @@ def _add(actions, run, name, **about):
     return p
 
 
-def backup_place(database, settings, kind):
-    """Where a backup goes that is made for a reason, such as 'before_sync'."""
-    from wfc3_cte_monitor.database import backup_path
-
-    return backup_path(_backup_folder(database, settings), _name(database), kind)
-
-
-def _backup_folder(database, settings):
-    """Beside an SQLite file; the backups of a server lie where its file would be, else in the outputs."""
-    return database.file.parent if database.file else settings.path_to_db or settings.path_to_outputs
-
-
-def _name(database):
-    return database.file.stem if database.file else database.url.database
-
-
 def _sync(args):
     from wfc3_cte_monitor.database import sync_database
+    from wfc3_cte_monitor.pipeline.backups import backup_place
 
     settings = load_settings(args)
     with open_database(settings) as database:
@@ -118,6 +103,7 @@ def _sync(args):
 
 def _backup(args):
     from wfc3_cte_monitor.database import make_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
 
     settings = load_settings(args)
     with open_database(settings) as database:
@@ -130,6 +116,7 @@ def _backup(args):
 
 def _restore(args):
     from wfc3_cte_monitor.database import pending, restore_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
 
     settings = load_settings(args)
     with open_database(settings) as database:
@@ -162,15 +149,16 @@ def _check(args):
 
 
 def _status(args):
-    from wfc3_cte_monitor.database import backups_beside, pending, read_state
+    from wfc3_cte_monitor.database import pending, read_state
     from wfc3_cte_monitor.pairing import epochs
+    from wfc3_cte_monitor.pipeline.backups import backups_of
 
     settings = load_settings(args)
     with open_database(settings) as database:
         state = read_state(database)
         with database.reading() as connection:
             changes, kept = pending(connection, database.schema)
-        beside = backups_beside(_backup_folder(database, settings), _name(database))
+        beside = backups_of(database, settings)
         print(f"{database.place}\n{state.engine}, {state.size / 1e6:.1f} MB")
     print("fits its definitions" if not changes else f"does not fit its definitions ({changes[0]}): database sync")
     if kept:

@@ -1,6 +1,5 @@
 """``uvis_external_cte database reset``: tables are filled again from the files."""
 
-from wfc3_cte_monitor.commands.care import backup_place
 from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, open_database, report
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.pipeline.request import TABLES
@@ -28,6 +27,7 @@ def add_reset(actions):
 
 def _run(args):
     from wfc3_cte_monitor.database import make_backup
+    from wfc3_cte_monitor.pipeline.backups import backup_place
     from wfc3_cte_monitor.pipeline.reset import reset
 
     settings = load_settings(args)

@@ -186,6 +186,14 @@ def _add_results(p):
         "row (default n); the difference is quoted as a systematic uncertainty in either case",
     )
     p.add_argument(
+        "--report",
+        type=yes_no,
+        default=True,
+        metavar="y|n",
+        help="write the web page, report/index.html among the final results (default y); uvis_external_cte report "
+        "writes it later",
+    )
+    p.add_argument(
         "--ao",
         type=yes_no,
         default=True,
@@ -215,6 +223,7 @@ def request_of(args, settings):
         photometry=args.dophot,
         flashlvls=_chosen("--flashlvl", args.flashlvl, settings.flashlvl_list, "flashlvl_list"),
         ctecorr=_CTECORR[args.ctecorr],
+        report=args.report,
         copy_outputs=args.ao,
         jobs=args.jobs,
         force=args.force,

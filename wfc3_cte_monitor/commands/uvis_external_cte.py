@@ -15,6 +15,7 @@ from wfc3_cte_monitor.commands import (
     model_on_reality,
     photom_tests,
     preparation,
+    report,
     retrieve,
     same_chip,
     setup,
@@ -45,6 +46,7 @@ def parser():
     correct.add_parser(commands)
     coefficients.add_parser(commands)
     compare.add_parser(commands)
+    report.add_parser(commands)
     _add_simulate(commands)
     validate.add_parser(commands)
     return p

@@ -4,6 +4,7 @@ from wfc3_cte_monitor.database.backup import Backup, backup_path, backups_beside
 from wfc3_cte_monitor.database.checks import check_database
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
+from wfc3_cte_monitor.database.flags import flag_counts
 from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
 from wfc3_cte_monitor.database.restore import Restored, restore_backup
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
@@ -39,6 +40,7 @@ __all__ = [
     "end_run",
     "end_session",
     "failures",
+    "flag_counts",
     "is_alive",
     "fileinfo_row",
     "left_behind",

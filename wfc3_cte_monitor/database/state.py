@@ -87,5 +87,5 @@ def _size(connection, database):
 def _runs(connection, rows):
     if not rows.get("runs"):
         return ()
-    query = sa.text(f"SELECT * FROM runs ORDER BY id DESC LIMIT {_RUNS}")
-    return tuple(dict(row) for row in connection.execute(query).mappings())
+    query = sa.text("SELECT * FROM runs ORDER BY id DESC LIMIT :most")
+    return tuple(dict(row) for row in connection.execute(query, {"most": _RUNS}).mappings())

@@ -4,6 +4,7 @@ from wfc3_cte_monitor.outputs.coefficient_table import FORMATS, coefficient_tabl
 from wfc3_cte_monitor.outputs.coefficients import publish_coefficients, read_coefficients, write_coefficients
 from wfc3_cte_monitor.outputs.files import (
     FOLDERS,
+    REPORT,
     make_folder,
     read_table,
     replace_file,
@@ -22,7 +23,16 @@ from wfc3_cte_monitor.outputs.names import (
     set_folder,
     set_name,
 )
-from wfc3_cte_monitor.outputs.results import MOST_RECENT, NewestResults, complete, copy_tree, newest_results, publish
+from wfc3_cte_monitor.outputs.results import (
+    MOST_RECENT,
+    NewestResults,
+    complete,
+    copy_changed,
+    copy_tree,
+    link_file,
+    newest_results,
+    publish,
+)
 from wfc3_cte_monitor.outputs.star_lists import StarList, read_star_list, write_star_list
 from wfc3_cte_monitor.outputs.tables import (
     alignment_table,
@@ -45,6 +55,7 @@ __all__ = [
     "levels_name",
     "same_chip_name",
     "FOLDERS",
+    "REPORT",
     "make_folder",
     "unique_path",
     "write_table",
@@ -58,6 +69,8 @@ __all__ = [
     "complete",
     "publish",
     "copy_tree",
+    "copy_changed",
+    "link_file",
     "positions_table",
     "read_positions",
     "photometry_table",

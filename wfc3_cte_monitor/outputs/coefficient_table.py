@@ -9,7 +9,7 @@ from astropy.table import Table
 
 __all__ = ["FORMATS", "coefficient_table", "table_text"]
 
-FORMATS = ("latex", "markdown", "ecsv")
+FORMATS = ("latex", "markdown", "csv", "ecsv")
 
 _POWERS = [(i, j) for i in range(3) for j in range(3)]
 _SET = ("target", "filter", "length", "flashlvl", "kind", "aperture", "epoch_mjd")
@@ -69,11 +69,11 @@ def table_text(table, form):
     ----------
     table : `astropy.table.Table`
         Of `coefficient_table`.
-    form : {'latex', 'markdown', 'ecsv'}
+    form : {'latex', 'markdown', 'csv', 'ecsv'}
     """
-    if form == "ecsv":
+    if form in ("csv", "ecsv"):
         text = io.StringIO()
-        table.write(text, format="ascii.ecsv")
+        table.write(text, format=f"ascii.{form}")
         return text.getvalue()
     names = [*("set", "MJD"), *(f"c{i}{j}" for i, j in _POWERS)]
     cells = [_cells(row, form) for row in table]

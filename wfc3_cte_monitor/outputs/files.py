@@ -14,6 +14,7 @@ from wfc3_cte_monitor.errors import ConfigurationError
 
 __all__ = [
     "FOLDERS",
+    "REPORT",
     "make_folder",
     "unique_path",
     "write_table",
@@ -35,7 +36,8 @@ FOLDERS = {
 }
 """The folders of the output tree, and what their READMEs say."""
 
-MOST_RECENT = "most_recent"
+REPORT = "report"
+"""The folder of the web page, in that of the final results."""
 
 
 def make_folder(path):

@@ -7,7 +7,16 @@ from pathlib import Path
 
 from wfc3_cte_monitor.outputs.files import replace_file, temporary_path, unique_path
 
-__all__ = ["MOST_RECENT", "NewestResults", "newest_results", "complete", "publish", "copy_tree"]
+__all__ = [
+    "MOST_RECENT",
+    "NewestResults",
+    "newest_results",
+    "complete",
+    "publish",
+    "copy_tree",
+    "copy_changed",
+    "link_file",
+]
 
 MOST_RECENT = "most_recent"
 
@@ -82,13 +91,18 @@ def complete(staged, newest, made_from, valid):
         Fingerprints: files that were made from something else are not taken over.
     """
     kept = {name: value for name, value in newest.made_from.items() if value in valid and name not in made_from}
-    kept = {name: value for name, value in kept.items() if _link(newest.folder / name, staged / name)}
+    kept = {name: value for name, value in kept.items() if link_file(newest.folder / name, staged / name)}
     text = json.dumps(made_from | kept, indent=0, sort_keys=True)
     replace_file(staged / _FINGERPRINTS, lambda new: new.write_text(text, encoding="utf-8"))
 
 
-def _link(source, target):
+def link_file(source, target):
     """Give a file a second name, or copy it where the file system can't: results are replaced, never written into.
+
+    Parameters
+    ----------
+    source, target : `pathlib.Path`
+        What has the second name already is replaced.
 
     Returns
     -------
@@ -97,12 +111,18 @@ def _link(source, target):
     """
     if not source.is_file():
         return False
+    if target.exists() and target.samefile(source):
+        return True
     target.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(target, lambda new: _link_or_copy(source, new))
+    return True
+
+
+def _link_or_copy(source, target):
     try:
         target.hardlink_to(source)
     except OSError:
         shutil.copy2(source, target)
-    return True
 
 
 def _point_to(link, folder):
@@ -131,3 +151,30 @@ def _copy(folder, new):
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_file() and source.name != _FINGERPRINTS:
             shutil.copy2(source, target)
+
+
+def copy_changed(folder, destination):
+    """Make a folder the same as another, files that are the same by size and time staying as they are.
+
+    Parameters
+    ----------
+    folder, destination : `pathlib.Path`
+    """
+    names = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder)}
+    for name in sorted(names):
+        source, target = folder / name, destination / name
+        if not (target.is_file() and _state(target) == _state(source)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(target, lambda new, source=source: shutil.copy2(source, new))
+    for path in [path for path in destination.rglob("*") if path.is_file()]:
+        if path.relative_to(destination) not in names:
+            path.unlink()
+
+
+def _is_hidden(path, folder):
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _state(path):
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns

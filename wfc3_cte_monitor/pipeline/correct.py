@@ -198,6 +198,8 @@ def _files(path):
         return [path]
     # In order of the folders, which runs name by their time.
     found = sorted([*path.rglob("*_coeffs.txt"), *path.rglob("*_coeffs.ecsv")], key=lambda file: (file.parent, file))
+    # The web page has second names of the newest ones, from which it must not be told that they are another run's.
+    found = [file for file in found if file.relative_to(path).parts[0] != outputs.REPORT]
     if not found:
         raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt, *_coeffs.ecsv) in this folder")
     return found

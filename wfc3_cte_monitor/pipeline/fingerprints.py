@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.uvis import crmask_name, sci_extver
 
-__all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure", "of_settings"]
+__all__ = ["of_all_code", "of_catalog", "of_exposure", "of_pair", "of_figure", "of_page", "of_settings"]
 
 _PACKAGE = Path(__file__).parent.parent
 _MEASURES_STARS = (
@@ -21,6 +21,8 @@ _DRAWS = (
     *("plots", "surface", "slopes.py", "pairing.py", "outputs", "records"),
     *("pipeline/draw.py", "pipeline/drawing.py", "pipeline/same_chip.py", "pipeline/levels.py", "pipeline/losses.py"),
 )
+_MAKES_PAGES = ("report", "records", "pipeline/report.py", "pipeline/pair_pages.py")
+_SOURCES = (".py", ".html", ".css", ".js")
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
 
 
@@ -101,6 +103,19 @@ def of_figure(kind, subject, losses, settings):
     return _digest(kind, subject, *table, how, _code(_DRAWS))
 
 
+def of_page(content, files):
+    """The fingerprint of what a page of the report is made from.
+
+    Parameters
+    ----------
+    content : object
+        Its ``repr`` tells all of it.
+    files : iterable of `pathlib.Path`
+        What it shows and links.
+    """
+    return _digest(content, [_state(path) for path in files], _code(_MAKES_PAGES))
+
+
 def of_settings(settings):
     """The fingerprint of all that a configuration says, wherever its file is."""
     return _digest(replace(settings, config_file=None))
@@ -119,7 +134,8 @@ def _state(path):
 def _code(names):
     """Digest of modules and folders of the package, and the versions of the libraries under them."""
     places = [_PACKAGE / name for name in names]
-    files = sorted(path for place in places for path in ([place] if place.is_file() else place.rglob("*.py")))
+    files = sorted(path for place in places for path in ([place] if place.is_file() else place.rglob("*")))
+    files = [path for path in files if path.suffix in _SOURCES]
     return _digest(*(path.read_bytes() for path in files), [(name, version(name)) for name in _LIBRARIES])
 
 

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import re
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.pipeline.parallel import LogLine
@@ -84,6 +86,9 @@ class _File(logging.FileHandler):
     def close(self):
         with suppress(OSError):
             super().close()
+            return
+        with suppress(OSError):  # What a full disk has cut off is no line.
+            os.truncate(self.baseFilename, Path(self.baseFilename).read_bytes().rfind(b"\n") + 1)
 
 
 def _rotate(folder, kept):

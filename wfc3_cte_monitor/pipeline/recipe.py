@@ -13,6 +13,7 @@ from wfc3_cte_monitor.pipeline.logs import now, run_log
 from wfc3_cte_monitor.pipeline.measure import find_pairs, measure_pairs
 from wfc3_cte_monitor.pipeline.newdata import take_in_newdata
 from wfc3_cte_monitor.pipeline.prepare import select_exposures
+from wfc3_cte_monitor.pipeline.report import make_report
 from wfc3_cte_monitor.pipeline.request import Summary
 from wfc3_cte_monitor.pipeline.runs import patience, recorded
 from wfc3_cte_monitor.tables import Schema
@@ -92,6 +93,8 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
         drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary, cluster)
         keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
         publish(staging, timestamp, request, settings, summary)
+    if request.report:
+        summary.report = make_report(database, request, settings, summary, cluster)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC {_asked_for(request, settings)}")
 

@@ -60,6 +60,9 @@ class Request:
     adriz: bool = True
     """Make cosmic-ray masks for the visits that came from newdata."""
 
+    report: bool = True
+    """Write the web page."""
+
     same_chip: bool = False
     """Whether the programs are those of the same-chip set, of which only the visits of that set count."""
 
@@ -109,6 +112,10 @@ class Summary:
     figures: int = 0
     folders: list = field(default_factory=list)
     """Where the results were published."""
+    report: Path | None = None
+    """The web page."""
+    about: dict = field(default_factory=dict)
+    """Who ran it, where, when and how: user, host, started, command."""
 
     def fail(self, error):
         """Note a failure; one that an earlier step has noted counts once.
@@ -185,6 +192,7 @@ class Summary:
             f"  pairs unchanged      {self.unchanged_pairs:5d}",
             f"  figures              {self.figures:5d}",
             *(f"  results in {folder.parent / 'most_recent'} ({folder.name})" for folder in self.folders),
+            *([f"  report in {self.report}"] if self.report else []),
             f"  log in {self.log_file}",
         ]
 

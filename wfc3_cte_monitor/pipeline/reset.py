@@ -47,7 +47,8 @@ def reset(tables, settings, jobs=1):
     """
     summaries = [_refilled(tables, settings)] if {*tables} - {"results"} else []
     sets = [] if "results" not in tables else ["all", *([SAME_CHIP] if _has_same_chip_set(settings) else [])]
-    same = {"plots": (), "find": False, "photometry": False, "tweak": False, "force": True, "copy_outputs": False}
+    same = {"plots": (), "find": False, "photometry": False, "tweak": False, "force": True}
+    same |= {"copy_outputs": False, "report": False}
     for programs in sets:
         if not (summaries and summaries[-1].exit_code > 1):
             summaries.append(run(Request(programs, aprads=settings.aprads, jobs=jobs, **same), settings))
@@ -75,8 +76,12 @@ def _refilled(tables, settings):
 
 
 def _refill_master(target, database, settings, summary):
+    path = catalog_path(settings.path_to_master_cat, target)
+    if not path.exists() and not len(database.catalog(target)):
+        log.info("%s_master: no stars before, and no catalogue of them yet", target)
+        return
     try:
-        catalog, problems = read_catalog(catalog_path(settings.path_to_master_cat, target), target)
+        catalog, problems = read_catalog(path, target)
     except CatalogError as error:
         _fail(error, summary)
         return

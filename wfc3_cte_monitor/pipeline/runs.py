@@ -41,7 +41,10 @@ def recorded(database, settings, summary):
     summary : `request.Summary`
         Gets the id of the run, and how it ended.
     """
-    summary.run_id = begin_run(database, _who_and_what(settings, summary.log_file))
+    row = _who_and_what(settings, summary.log_file)
+    names = {"user": "USERNAME", "host": "HOST", "started": "STARTED", "command": "COMMAND"}
+    summary.about = {name: row[column] for name, column in names.items()}
+    summary.run_id = begin_run(database, row)
     _look_around(database, summary)  # Only now: of two that begin at the same moment one sees the other.
     try:
         yield

@@ -1,11 +1,11 @@
 """What the figures say and how they look: fonts, colours, units, titles, dates; and columns as arrays."""
 
-import re
 from itertools import cycle
 
 import matplotlib
 import numpy as np
 
+from wfc3_cte_monitor.records import bin_label, mjd_to_year, set_title, target_name, year_to_mjd
 from wfc3_cte_monitor.uvis import MONITOR_TARGETS, ROWS, ROWS_PER_FLUX_LOSS
 
 __all__ = [
@@ -62,56 +62,11 @@ _RC = {
 }
 # In this order: a target keeps its look in every figure, and yellow, which paper swallows, is left out.
 _LOOKS = tuple(zip(("blue", "vermillion", "green", "purple", "black", "orange", "sky blue"), "osD^vPX", strict=True))
-_LENGTHS = {"s": "short", "l": "long"}
-_MJD_2000 = 51544.5
-_DAYS_PER_YEAR = 365.25
 
 
 def context():
     """Context in which a figure is built: the rcParams of the monitor, restored on leaving."""
     return matplotlib.rc_context(_RC)
-
-
-def target_name(target):
-    """'ngc104' as astronomers write it, 'NGC 104'."""
-    return re.sub(r"([a-z]+)(\d+)", lambda match: f"{match[1].upper()} {match[2]}", target)
-
-
-def set_title(target, filter, length, flashlvl, ctecorr, aperture, subset=""):
-    """Title of a figure that shows one set of exposures.
-
-    Parameters
-    ----------
-    target : str
-        Short name, or several with commas between them.
-    filter : str
-        Such as 'F502N'.
-    length : str or None
-        's' or 'l'; None where the figure shows both.
-    flashlvl : float or None
-        Post-flash level [e-/px]; None where the figure shows all.
-    ctecorr : bool
-        True for FLC.
-    aperture : float
-        Radius [px].
-    subset : str, optional
-        What it is instead of nominal.
-
-    Returns
-    -------
-    title : str
-        Such as 'NGC 104   F502N   long   post-flash 12 e⁻/px   FLT   r = 3 px'.
-    """
-    flash = f"post-flash {flashlvl:g} e⁻/px" if flashlvl else "no post-flash"
-    flash = "all post-flash levels" if flashlvl is None else flash
-    calibration = "FLC" if ctecorr else "FLT"
-    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, f"r = {aperture:g} px", subset)
-    return "   ".join(part for part in parts if part)
-
-
-def bin_label(lo, hi):
-    """Range of a flux bin, such as '250–500 e⁻'."""
-    return f"{lo:g}–{hi:g} e⁻"
 
 
 def table_title(meta, target):
@@ -138,16 +93,6 @@ def target_looks(targets):
     names = (*MONITOR_TARGETS, *sorted(present.difference(MONITOR_TARGETS)))
     looks = dict(zip(names, cycle(_LOOKS), strict=False))
     return {name: (OKABE_ITO[color], marker) for name, (color, marker) in looks.items() if name in present}
-
-
-def mjd_to_year(mjd):
-    """Julian epoch of a date [MJD]: the calendar year to within a day."""
-    return 2000.0 + (np.asarray(mjd) - _MJD_2000) / _DAYS_PER_YEAR
-
-
-def year_to_mjd(year):
-    """Date [MJD] of a Julian epoch; the inverse of `mjd_to_year`."""
-    return _MJD_2000 + (np.asarray(year) - 2000.0) * _DAYS_PER_YEAR
 
 
 def year_labels(mjd):

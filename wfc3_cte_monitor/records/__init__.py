@@ -26,6 +26,7 @@ from wfc3_cte_monitor.records.stars import (
     StarPositions,
 )
 from wfc3_cte_monitor.records.subset import NO_INJECTION, Subset
+from wfc3_cte_monitor.records.titles import bin_label, mjd_to_year, set_title, target_name, year_to_mjd
 
 __all__ = [
     "Exposure",
@@ -53,4 +54,9 @@ __all__ = [
     "CorrectedPhotometry",
     "Subset",
     "NO_INJECTION",
+    "target_name",
+    "set_title",
+    "bin_label",
+    "mjd_to_year",
+    "year_to_mjd",
 ]
