@@ -2,6 +2,7 @@
 # make test   style, types and all tests
 # make quick  the tests that take a minute or two
 # make coverage  these tests, the lines that they reach, and a floor
+# make docs   build the documents into docs/_build/html; a warning is an error
 # make bench  benchmarks
 # make soak   kill the pipeline at a hundred random moments, and compare what a rerun makes of it (one to two hours)
 
@@ -15,13 +16,13 @@ BIN = $(VENV)/bin
 # What a module has simulated is there for its tests once, with the one worker that gets them all.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test quick coverage lint bench soak clean
+.PHONY: demo test quick coverage lint docs bench soak clean
 
 $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed: make PYTHON=python3.11 ...')"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,distributed]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs,distributed]'
 	touch $@
 
 demo: $(VENV)/installed
@@ -47,6 +48,10 @@ quick: $(VENV)/installed
 coverage: $(VENV)/installed
 	$(PYTEST) --cov --cov-report=term-missing --cov-fail-under=$(FLOOR)
 
+docs: $(VENV)/installed
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "documents     docs/_build/html/index.html"
+
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
@@ -54,4 +59,4 @@ soak: $(VENV)/installed
 	$(BIN)/python -m benchmarks.soak
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist *.egg-info
+	rm -rf $(VENV) $(DEMO) build dist docs/_build *.egg-info

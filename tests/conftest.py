@@ -108,6 +108,20 @@ def postgresql():
         yield server
 
 
+@pytest.fixture(scope="session")
+def browser():
+    """A real, headless Chromium; ``browser.new_page()``."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program:
+        missing = "Chromium is not installed; on Debian: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    with playwright.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """``small_disk(folder, size)`` mounts a small file system there, or skips the test where we may not."""

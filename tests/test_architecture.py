@@ -17,7 +17,19 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"records", "uvis", "tables", "errors"}
 ROOMS = {
     *("settings", "exposures", "alignment", "cosmic_rays", "catalogs", "matching", "photometry", "quality"),
-    *("iraf", "pairing", "slopes", "surface", "archive", "inventory", "database", "outputs", "plots", "simulate"),
+    *(
+        "iraf",
+        "pairing",
+        "slopes",
+        "surface",
+        "archive",
+        "inventory",
+        "database",
+        "outputs",
+        "plots",
+        "report",
+        "simulate",
+    ),
 }
 MAY_KNOW = (
     {"commands": {"pipeline", *ROOMS, *GROUND}, "pipeline": {*ROOMS, *GROUND}}
@@ -36,6 +48,8 @@ HOMES = {
     "drizzlepac": {"alignment"},
     "stwcs": {"alignment"},
     "astroscrappy": {"cosmic_rays"},
+    "jinja2": {"report"},
+    "plotly": {"report"},
     "joblib": {"pipeline"},
     "psutil": {"database", "outputs", "pipeline"},
     "threadpoolctl": {"pipeline"},

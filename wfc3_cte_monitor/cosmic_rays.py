@@ -26,6 +26,9 @@ take 53 %.
 _SIGCLIP_BESIDE = 1.5
 """Significance of a pixel next to a hit that belongs to it."""
 
+_THINNEST = 2
+"""Rows or columns below which `medfilt5` writes past the end of its image, and the process dies, then or later [px]."""
+
 _STRIP, _OVERLAP = 512, 32
 """Rows that are looked at together, and what they share with the next [px]."""
 
@@ -44,8 +47,11 @@ def find_cosmic_rays(image, good, objlim=_OBJLIM):
     Returns
     -------
     hit : ndarray of bool, shape (rows, columns)
+        No hits where there is a single row or column: nothing lies around a pixel to tell it from.
     """
-    hit = np.empty(good.shape, dtype=bool)
+    hit = np.zeros(good.shape, dtype=bool)
+    if min(good.shape) < _THINNEST:
+        return hit
     for start in range(0, len(good), _STRIP):
         # Nothing looks further than the overlap, so that strips find what the whole would, in a third of its memory.
         first, stop = max(start - _OVERLAP, 0), start + _STRIP

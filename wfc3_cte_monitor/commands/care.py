@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
+from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
 from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_subsets
 
@@ -20,8 +20,12 @@ def add_actions(actions):
         description="Add, rename (marker 'was OLDNAME' in the definition) and convert columns, add and remove indexes, "
         "NOT NULL and unique keys, add tables, clusters, apertures and flux bins: what table_definitions and the "
         "configuration say. A verified backup is made beside the database first. All is changed or nothing.",
-        epilog="exit code: 0 the tables are as defined, 1 they are, but what is not defined any more was kept, "
-        "2 nothing was changed",
+        **examples(
+            "uvis_external_cte database sync --dry-run",
+            "uvis_external_cte database sync",
+            more="exit code: 0 the tables are as defined, 1 they are, but what is not defined any more was kept, "
+            "2 nothing was changed",
+        ),
     )
     p.add_argument("--dry-run", action="store_true", help="do it, show the SQL, undo it")
     p.add_argument(
@@ -37,6 +41,7 @@ def add_actions(actions):
         help="write what the database holds to a file, also while a run is going on",
         description="Write what the database holds at one moment to one SQLite file, whatever the engine, and verify "
         "it. Nobody is kept from writing. The file is whole or not there.",
+        **examples("uvis_external_cte database backup", "uvis_external_cte database backup elsewhere.db --force"),
     )
     option = p.add_argument(
         "file", nargs="?", type=_path, metavar="FILE", help="by default beside the database, with the time"
@@ -50,7 +55,10 @@ def add_actions(actions):
         help="put a backup in the place of what the database holds",
         description="Verify a backup, keep what the database holds as another backup, and replace it. As long "
         "as another process has an SQLite file open, it is refused; a server's writers are waited for.",
-        epilog="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
+        **examples(
+            "uvis_external_cte database restore elsewhere.db",
+            more="exit code: 0 restored, 1 restored, but to be used after database sync, 2 nothing was changed",
+        ),
     )
     option = p.add_argument("file", type=_path, metavar="FILE", help="the backup; it stays as it is")
     completed(option, files)
@@ -62,9 +70,18 @@ def add_actions(actions):
         description="Integrity, rows that refer to nothing, doubles, NULL and other types where none may be; "
         "exposures, .coo, .mag and slope files that are gone, or younger than what was made from them; runs that were "
         "killed. One line each.",
-        epilog="exit code: 0 all well, 1 something was found, 2 it cannot be read",
+        **examples(
+            "uvis_external_cte database check",
+            more="exit code: 0 all well, 1 something was found, 2 it cannot be read",
+        ),
     )
-    _add(actions, _status, "status", help="what the database is and holds, the last runs, its backups")
+    _add(
+        actions,
+        _status,
+        "status",
+        help="what the database is and holds, the last runs, its backups",
+        **examples("uvis_external_cte database status", "uvis_external_cte database status --irafphot y"),
+    )
 
 
 def _path(text):

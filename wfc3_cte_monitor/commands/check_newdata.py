@@ -1,8 +1,6 @@
 """``uvis_external_cte check_newdata``: is all there that a proposal promised?"""
 
-import argparse
-
-from wfc3_cte_monitor.commands.common import add_config, add_jobs, load_settings, say, visit
+from wfc3_cte_monitor.commands.common import HelpFormatter, add_config, add_jobs, load_settings, say, visit
 from wfc3_cte_monitor.commands.completion import completed, configured
 
 __all__ = ["add_parser", "lines"]
@@ -28,6 +26,11 @@ what is missing, double, unpaired, calibrated differently or not of the monitor.
 """
 
 _EPILOG = """\
+examples:
+  what lies in newdata:                    uvis_external_cte check_newdata
+  all that there is:                       uvis_external_cte check_newdata --pr all
+  two visits of one program:               uvis_external_cte check_newdata --pr 14012 --v 3 4
+
 columns: time in s, or s and l (short, long) where an expectation says no more; flash in e-/px; expected and pairs in
 pairs of POSTARG2 near 0 and near +82 (of the same-chip set: exposures with a partner at the opposite roll).
 
@@ -46,7 +49,7 @@ def add_parser(commands):
         help="check that all expected exposures are there",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     option = p.add_argument(
         "--pr",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients
+from wfc3_cte_monitor.commands.common import add_config, examples, load_settings, newest_coefficients
 from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import CoefficientError, ConfigurationError
@@ -17,6 +17,10 @@ def add_parser(commands):
         help="coefficients as a table: LaTeX, Markdown or ECSV",
         description="Print the coefficients of the newest results as a table, the newest epoch of each set, with their "
         "standard errors. Options choose sets and epochs.",
+        **examples(
+            "uvis_external_cte print_coeff_latextable --target ngc104 --ap 3 --ctecorr flt",
+            "uvis_external_cte print_coeff_latextable --epochs all --format markdown -o coefficients.md",
+        ),
     )
     p.add_argument(
         "--coeffs",

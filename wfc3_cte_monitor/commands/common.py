@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import textwrap
 import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ __all__ = [
     "add_engine",
     "add_jobs",
     "add_scheduler",
+    "HelpFormatter",
+    "examples",
     "load_settings",
     "open_database",
     "positive_int",
@@ -38,6 +41,37 @@ __all__ = [
 BAD_INPUT = 2
 """Exit code for bad arguments or configuration."""
 _GOES_ON = "interrupted; the same command goes on from here"
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Fills a text of one line, and leaves one of several, such as examples, as it is."""
+
+    def _fill_text(self, text, width, indent):
+        if "\n" not in text.strip():
+            return super()._fill_text(text, width, indent)
+        return "".join(f"{indent}{line}" for line in text.splitlines(keepends=True))
+
+
+def examples(*lines, more=""):
+    """What `add_parser` needs for a help that ends with examples.
+
+    Parameters
+    ----------
+    *lines : str
+        Commands, each as it can be copied.
+    more : str, optional
+        What is to be said under them, such as the exit codes.
+
+    Returns
+    -------
+    arguments : dict
+    """
+    shown = [f"example{'s' * (len(lines) > 1)}:", *(f"  {line}" for line in lines)]
+    return {"epilog": "\n".join([*shown, *_paragraph(more)]) + "\n", "formatter_class": HelpFormatter}
+
+
+def _paragraph(text):
+    return ["", *textwrap.wrap(text, 98)] if text else []
 
 
 def add_config(parser):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings
+from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings
 from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.subsets import add_field
 
@@ -22,6 +22,10 @@ def add_parser(commands):
         "recalibration. A and B are SQLite files, URLs of databases, _slopes.txt files or folders of them. Writes the "
         "mean difference B - A of each set and flux bin with its significance (compare_results_r<ap>.txt, ECSV, and as "
         "figures .png, .pdf) and every pair (compare_results_pairs.txt).",
+        **examples(
+            "uvis_external_cte compare_results database/uvis_external_cte.db database/uvis_external_cte_iraf.db",
+            "uvis_external_cte compare_results before.db database/uvis_external_cte.db --folder recalibration",
+        ),
     )
     option = p.add_argument("a", metavar="A", help="such as database/uvis_external_cte.db")
     completed(option, files)

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, newest_coefficients, positive_number, yes_no
+from wfc3_cte_monitor.commands.common import (
+    HelpFormatter,
+    add_config,
+    load_settings,
+    newest_coefficients,
+    positive_number,
+    yes_no,
+)
 from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets, asks_for_subset
 from wfc3_cte_monitor.errors import ConfigurationError
@@ -35,7 +42,7 @@ def add_parser(commands):
         "the same format comes out, with columns flux_cte or mag_cte, cte_correction, cte_correction_err, cte_flags. "
         "What it was corrected with stands in it, or, where the format has no place for it, in OUT_provenance.txt.",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     p.add_argument("catalog", nargs="?", type=Path, metavar="CATALOG", help="the list of stars")
     p.add_argument("-o", "--output", type=Path, metavar="OUT", help="where the corrected list goes")

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from wfc3_cte_monitor.commands import care
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
+from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
 from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.commands.reset import add_reset
 from wfc3_cte_monitor.commands.subsets import add_subsets
@@ -16,10 +16,18 @@ __all__ = ["add_parsers"]
 
 def add_parsers(commands):
     """Add ``database`` and ``populate_master_tables`` to the tool box."""
-    actions = commands.add_parser("database", help="care of the database").add_subparsers(
-        title="actions", required=True, metavar="ACTION"
+    of_all = examples(
+        "uvis_external_cte database status",
+        "uvis_external_cte database backup",
+        "uvis_external_cte database sync --dry-run",
     )
-    create = actions.add_parser("create", help="create the tables that do not exist yet")
+    database = commands.add_parser("database", help="care of the database", **of_all)
+    actions = database.add_subparsers(title="actions", required=True, metavar="ACTION")
+    create = actions.add_parser(
+        "create",
+        help="create the tables that do not exist yet",
+        **examples("uvis_external_cte database create", "uvis_external_cte database create --irafphot y"),
+    )
     add_config(create)
     add_engine(create)
     add_subsets(create)
@@ -38,8 +46,12 @@ def _add_copy(actions):
         description="Copy every table of the configuration in one transaction, read back what arrived and compare "
         "numbers of rows and checksums. The destination must be empty; when anything fails it stays as it was. The "
         "configuration is not changed: set db_url to use the copy.",
-        epilog="exit code: 0 copied and verified, 1 copied and verified, but the database has more than the "
-        "configuration knows, 2 nothing was copied",
+        **examples(
+            "uvis_external_cte database copy elsewhere.db",
+            "uvis_external_cte database copy postgresql+psycopg://monitor@localhost/uvis_cte",
+            more="exit code: 0 copied and verified, 1 copied and verified, but the database has more than the "
+            "configuration knows, 2 nothing was copied",
+        ),
     )
     option = p.add_argument(
         "url",
@@ -83,6 +95,7 @@ def _add_populate(commands):
         help="fill the master tables from the master catalogues",
         description="Read data/master_cat/final/<target>_master.cat (columns id x y ra dec, no header) into "
         "<target>_master. Stars that are there already are replaced; bad lines are named and left out.",
+        **examples("uvis_external_cte populate_master_tables"),
     )
     add_config(p)
     add_engine(p)

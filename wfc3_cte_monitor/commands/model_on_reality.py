@@ -1,6 +1,6 @@
 """``uvis_external_cte plot_model_on_reality``: the model over the measured losses, from the database as it is."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, report
+from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, examples, load_settings, report
 from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.pipeline.request import Request
@@ -16,6 +16,10 @@ def add_parser(commands):
         description="Draw, for each set in the database, the losses of all pairs against time with the model and its "
         "standard error, a panel per flux bin with the residuals under it. Figures (PNG, PDF) and tables come to "
         "model_on_reality in the newest results.",
+        **examples(
+            "uvis_external_cte plot_model_on_reality --ap 3",
+            "uvis_external_cte plot_model_on_reality --irafphot y",
+        ),
     )
     option = p.add_argument("--ap", nargs="+", type=float, metavar="RADIUS", help="apertures [px] (default: all)")
     completed(option, configured("aprads"))

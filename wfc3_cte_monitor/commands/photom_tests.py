@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, positive_int
+from wfc3_cte_monitor.commands.common import add_config, examples, load_settings, positive_int
 
 __all__ = ["add_parser"]
 
@@ -21,6 +21,7 @@ def add_parser(commands):
         "truth: flux against aperture radius, centres against the place in the pixel and the flux, time per star. "
         "Without IRAF the Python engine alone takes part, which a line says. Writes photom_tests.png and the tables "
         "photom_tests_apertures.txt, _phases.txt and _centres.txt (ECSV).",
+        **examples("uvis_external_cte photom_tests_modeldata --folder somewhere"),
     )
     p.add_argument(
         "--folder",

@@ -1,9 +1,9 @@
 """From new files to aligned exposures: ``run_tweakreg``, ``run_adriz`` and ``build_master_catalog``."""
 
-import argparse
 from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import (
+    HelpFormatter,
     add_config,
     add_jobs,
     load_settings,
@@ -37,7 +37,7 @@ def _add_tweakreg(commands):
         "residuals_*.png even, vector_*.png random; alignments.txt has the numbers.",
         epilog="example:\n  uvis_external_cte run_tweakreg --jobs 4\n\n"
         "exit code: 0 all well, 1 something stays in newdata, 2 bad arguments or configuration",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     p.add_argument("--force", action="store_true", help="align again what was aligned already")
     add_config(p)
@@ -70,7 +70,7 @@ def _add_adriz(commands):
         "says how much of the stars' cores a mask takes; a run flags stars that a mask touches and alters none.",
         epilog="example:\n  uvis_external_cte run_adriz --pr 14012 --v 3 4\n\n"
         "exit code: 0 all well, 1 something failed, 2 bad arguments or configuration",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     option = p.add_argument("--pr", default="last", metavar="SET", help="all, last (default) or a program number")
     completed(option, configured("program_list", "all", "last"))
@@ -103,7 +103,7 @@ def _add_build(commands):
         "  uvis_external_cte build_master_catalog --target ngc104 --filter F606W --pr 12379 --refcat gaia.ecsv\n\n"
         "exit code: 0 all well, 1 an exposure could not take part, 2 no catalogue could be made, bad arguments or "
         "configuration",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     what = p.add_mutually_exclusive_group(required=True)
     option = what.add_argument("--target", help="of target_list, such as ngc104")

@@ -1,8 +1,15 @@
 """``uvis_external_cte report``: the web page, from the database and the newest results as they are."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, open_database, say
+from wfc3_cte_monitor.commands.common import (
+    add_config,
+    add_engine,
+    add_jobs,
+    examples,
+    load_settings,
+    open_database,
+    say,
+)
 from wfc3_cte_monitor.commands.subsets import add_subsets
-from wfc3_cte_monitor.pipeline.request import Request, Summary
 
 __all__ = ["add_parser"]
 
@@ -14,7 +21,7 @@ def add_parser(commands):
         help="write the web page again",
         description="Write report/index.html among the final results, from the database and the newest results as they "
         "are, as every run does by itself. Of the last run it repeats what that wrote there.",
-        epilog="examples:\n  uvis_external_cte report\n\nexit code: 0 written, 1 a part of it could not be made",
+        **examples("uvis_external_cte report", more="exit code: 0 written, 1 a part of it could not be made"),
     )
     add_config(p)
     add_engine(p)
@@ -25,6 +32,7 @@ def add_parser(commands):
 
 def _report(args):
     from wfc3_cte_monitor.pipeline.report import make_report
+    from wfc3_cte_monitor.pipeline.request import Request, Summary
 
     settings = load_settings(args)
     summary = Summary(log_file=None)

@@ -1,6 +1,14 @@
 """``uvis_external_cte database reset``: tables are filled again from the files."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, open_database, report
+from wfc3_cte_monitor.commands.common import (
+    add_config,
+    add_engine,
+    add_jobs,
+    examples,
+    load_settings,
+    open_database,
+    report,
+)
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.pipeline.request import TABLES
 
@@ -15,7 +23,11 @@ def add_reset(actions):
         description="Fill tables of all clusters again: master from the catalogues, fileinfo from headers and .mag "
         "files, phot from .mag files, results from the stars in phot, with new slope files. Rows are replaced exposure "
         "by exposure; what no file tells of any more stays as it was and is named. A verified backup is made first.",
-        epilog="exit code: 0 all well, 1 something failed (the summary says what), 2 nothing could be done",
+        **examples(
+            "uvis_external_cte database reset fileinfo",
+            "uvis_external_cte database reset master fileinfo phot results",
+            more="exit code: 0 all well, 1 something failed (the summary says what), 2 nothing could be done",
+        ),
     )
     p.add_argument("tables", nargs="+", choices=TABLES, metavar="TABLE", help=", ".join(TABLES))
     add_config(p)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from wfc3_cte_monitor.commands.common import add_config, load_settings, say, visit
+from wfc3_cte_monitor.commands.common import HelpFormatter, add_config, load_settings, say, visit
 from wfc3_cte_monitor.commands.completion import completed, configured
 from wfc3_cte_monitor.settings import server_url
 
@@ -34,7 +34,7 @@ def add_parser(commands):
         help="download FLT and FLC files from the archive (MAST)",
         description=DESCRIPTION,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     option = p.add_argument(
         "--pr",

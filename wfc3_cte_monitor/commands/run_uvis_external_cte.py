@@ -6,6 +6,7 @@ import sys
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands.common import (
+    HelpFormatter,
     add_config,
     add_engine,
     add_jobs,
@@ -48,7 +49,7 @@ def parser():
         prog=PROGRAM,
         description="Measure the CTE loss of WFC3/UVIS from exposure pairs: photometry, slopes, figures, coefficients.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     _add_selection(p)
     add_subsets(p)

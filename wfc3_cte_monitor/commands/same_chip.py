@@ -1,6 +1,6 @@
 """``uvis_external_cte cte180test_plots``: the same-chip set over nominal pairs, from the database as it is."""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, load_settings, report
+from wfc3_cte_monitor.commands.common import add_config, add_engine, add_jobs, examples, load_settings, report
 from wfc3_cte_monitor.pipeline.request import SAME_CHIP, Request
 
 __all__ = ["add_parser"]
@@ -17,6 +17,7 @@ def add_parser(commands):
         "the nominal NGC 104 pairs of the same program, from the database as it is: from free lines, and from lines "
         "forced through a flux ratio of 1 at the middle row. Figures (PNG, PDF) and tables come to 180cte_expt in the "
         "newest results.",
+        **examples("uvis_external_cte cte180test_plots"),
     )
     add_config(p)
     add_engine(p)

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from wfc3_cte_monitor.commands.common import examples
 from wfc3_cte_monitor.commands.completion import completed, files
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.settings import check_folder
@@ -33,6 +34,10 @@ def add_parser(commands):
         help="make the folders and the configuration",
         description="Make the folders for data, outputs and database, each with a README, and write config.py. "
         "On a terminal it asks what the options do not say; elsewhere it takes the defaults.",
+        **examples(
+            "uvis_external_cte initial_setup --folder ~/uvis_cte",
+            "uvis_external_cte initial_setup --folder ~/uvis_cte --path_to_data /data/uvis_cte",
+        ),
     )
     p.add_argument(
         "--folder",

@@ -1,6 +1,6 @@
 """``uvis_external_cte database unlock``: who has the database?"""
 
-from wfc3_cte_monitor.commands.common import add_config, add_engine, load_settings, open_database
+from wfc3_cte_monitor.commands.common import add_config, add_engine, examples, load_settings, open_database
 from wfc3_cte_monitor.commands.subsets import add_subsets
 from wfc3_cte_monitor.errors import DatabaseError
 
@@ -15,7 +15,10 @@ def add_unlock(actions):
         description="Name the processes that have the database open, since when, and which of them writes. Runs that "
         "were killed are noted as such, and sessions with a server whose processes are dead are ended; nothing "
         "that is alive is touched.",
-        epilog="exit code: 0 nobody has it, 1 somebody alive has it, 2 it cannot be opened",
+        **examples(
+            "uvis_external_cte database unlock",
+            more="exit code: 0 nobody has it, 1 somebody alive has it, 2 it cannot be opened",
+        ),
     )
     add_config(p)
     add_engine(p)

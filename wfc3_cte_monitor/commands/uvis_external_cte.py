@@ -21,7 +21,7 @@ from wfc3_cte_monitor.commands import (
     setup,
     validate,
 )
-from wfc3_cte_monitor.commands.common import add_jobs, guarded, positive_int
+from wfc3_cte_monitor.commands.common import add_jobs, examples, guarded, positive_int
 from wfc3_cte_monitor.commands.completion import complete
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
@@ -32,7 +32,16 @@ PROGRAM = "uvis_external_cte"
 
 def parser():
     """The argument parser."""
-    p = argparse.ArgumentParser(prog=PROGRAM, description="Tools of the WFC3/UVIS external CTE monitor.")
+    p = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Tools of the WFC3/UVIS external CTE monitor.",
+        **examples(
+            "uvis_external_cte initial_setup --folder ~/uvis_cte",
+            "uvis_external_cte check_newdata",
+            "uvis_external_cte database status",
+            more="Each command has a --help of its own, with examples.",
+        ),
+    )
     p.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = p.add_subparsers(title="commands", required=True, metavar="COMMAND")
     setup.add_parser(commands)
@@ -69,8 +78,13 @@ def _add_simulate(commands):
         help="simulate an observatory with a known CTE loss",
         description="Write FLT and FLC exposures of star clusters on real UVIS headers, master catalogues, pixel area "
         "maps and a configuration to run the monitor with; the truth lies beside, in truth/.",
+        **examples(
+            "uvis_external_cte simulate somewhere",
+            "uvis_external_cte simulate somewhere --targets ngc104 --lengths l --flashlvl 0 --columns 96",
+            "uvis_external_cte simulate rehearsal --archive --epochs 2",
+        ),
     )
-    p.add_argument("destination", type=Path, metavar="FOLDER")
+    p.add_argument("destination", type=Path, metavar="FOLDER", help="where the observatory is made")
     p.add_argument("--seed", type=int, default=0, help="the same seed gives the same files (default 0)")
     p.add_argument("--epochs", type=positive_int, default=4, metavar="N", help="epochs per cluster (default 4)")
     p.add_argument(

@@ -1,10 +1,9 @@
 """``uvis_external_cte validate``: a known loss goes in, and is looked for in all that the monitor publishes."""
 
-import argparse
 import sys
 from pathlib import Path
 
-from wfc3_cte_monitor.commands.common import add_jobs, positive_int
+from wfc3_cte_monitor.commands.common import add_jobs, examples, positive_int
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
 from wfc3_cte_monitor.errors import ConfigurationError
 from wfc3_cte_monitor.pipeline.request import Request
@@ -24,16 +23,24 @@ def add_parser(commands):
         "photometry with the coefficients, and hold everything against the truth: losses and their errors, photometry "
         "after correction, epochs that were left out of the fit. The checks are printed; a figure (PNG, PDF) and all "
         "tables (ECSV) come to FOLDER/validation. A FOLDER that was simulated before is used again.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        **examples(
+            "uvis_external_cte validate somewhere",
+            "uvis_external_cte validate smaller --epochs 4 --columns 96 --flashlvl 0 12",
+        ),
     )
-    p.add_argument("folder", type=Path, metavar="FOLDER")
-    p.add_argument("--epochs", type=positive_int, default=10, metavar="N", help="number of epochs")
-    p.add_argument("--columns", type=positive_int, default=384, metavar="N", help="columns of a chip")
+    p.add_argument("folder", type=Path, metavar="FOLDER", help="where everything comes to")
+    p.add_argument("--epochs", type=positive_int, default=10, metavar="N", help="number of epochs (default 10)")
+    p.add_argument("--columns", type=positive_int, default=384, metavar="N", help="columns of a chip (default 384)")
     p.add_argument(
-        "--flashlvl", nargs="+", type=float, default=[0.0, 6.0, 12.0, 33.0, 116.0], metavar="LEVEL", help="[e-/px]"
+        "--flashlvl",
+        nargs="+",
+        type=float,
+        default=[0.0, 6.0, 12.0, 33.0, 116.0],
+        metavar="LEVEL",
+        help="post-flash levels [e-/px] (default: 0 6 12 33 116)",
     )
-    p.add_argument("--ctecorr", choices=["flt", "flc"], default="flt", help="FLT or FLC")
-    p.add_argument("--seed", type=int, default=0, help="of the simulation")
+    p.add_argument("--ctecorr", choices=["flt", "flc"], default="flt", help="FLT (default) or FLC")
+    p.add_argument("--seed", type=int, default=0, help="of the simulation (default 0)")
     add_jobs(p)
     p.set_defaults(run=_run)
 

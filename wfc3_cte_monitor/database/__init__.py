@@ -5,6 +5,7 @@ from wfc3_cte_monitor.database.checks import check_database
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.flags import flag_counts
+from wfc3_cte_monitor.database.reading import open_read_only, read_table
 from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
 from wfc3_cte_monitor.database.restore import Restored, restore_backup
 from wfc3_cte_monitor.database.rows import fileinfo_row, results_row
@@ -45,9 +46,11 @@ __all__ = [
     "fileinfo_row",
     "left_behind",
     "make_backup",
+    "open_read_only",
     "pending",
     "read_backup",
     "read_state",
+    "read_table",
     "remember_failure",
     "replace_fileinfo",
     "replace_phot",

@@ -196,8 +196,9 @@ def all_coefficients(paths):
 def _files(path):
     if not path.is_dir():
         return [path]
-    # In order of the folders, which runs name by their time.
-    found = sorted([*path.rglob("*_coeffs.txt"), *path.rglob("*_coeffs.ecsv")], key=lambda file: (file.parent, file))
+    # In order of the folders, which runs name by their time; ECSV last, which has all digits.
+    found = [*path.rglob("*_coeffs.txt"), *path.rglob("*_coeffs.ecsv")]
+    found.sort(key=lambda file: (file.parent, file.suffix == ".ecsv", file))
     # The web page has second names of the newest ones, from which it must not be told that they are another run's.
     found = [file for file in found if file.relative_to(path).parts[0] != outputs.REPORT]
     if not found:

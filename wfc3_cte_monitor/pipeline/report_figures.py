@@ -11,6 +11,19 @@ _FOLDERS = ("cte_vs_time", "cte_vs_logflux", "cte_vs_flashlvl", "model_on_realit
 
 
 def link_figures(folder, settings):
+    """Give the figures and coefficients of many pairs second names in the report, and take away those that are no more.
+
+    Parameters
+    ----------
+    folder : `pathlib.Path`
+        Of the report.
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    names : set of str
+        Relative to the report.
+    """
     """Give the figures and coefficients of all pairs second names in the report; their names there."""
     names = {}
     for newest in sorted(settings.path_to_finalresults.glob(f"pf*/{outputs.MOST_RECENT}")):
@@ -27,7 +40,21 @@ def link_figures(folder, settings):
 
 
 def pictures_of(sets, names, settings):
-    """All figures that the report has, with what they show."""
+    """All figures of many pairs that the report has, with what they show.
+
+    Parameters
+    ----------
+    sets : list of `pipeline.pair_pages.SetOfPairs`
+    names : set of str
+        Of `link_figures`.
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    pictures : list of dict
+        Of `pipeline.pair_pages.picture`, with kind, subject (None where it is not of one set alone), aperture, and
+        which sets it is of, see `is_of`.
+    """
     found = {}
     for one in sets:
         for aperture in settings.aprads:
@@ -57,6 +84,7 @@ def _of(s, kind):
 
 
 def is_of(shown, s):
+    """Whether a picture of `pictures_of` is of a `records.ExposureSet`: what is None in it stands for any."""
     return all(
         shown[name] in (None, getattr(s, name)) for name in ("target", "filter", "length", "flashlvl", "ctecorr")
     )

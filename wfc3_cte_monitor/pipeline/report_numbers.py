@@ -28,6 +28,21 @@ _MOST_ROWS_CHECKED = 5_000_000
 
 
 def glance(sets, folder, settings):
+    """Whether the loss has moved since the last epoch.
+
+    Parameters
+    ----------
+    sets : list of `pipeline.pair_pages.SetOfPairs`
+        Nominal ones.
+    folder : `pathlib.Path`
+        Of the report, with the coefficient files in it.
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    content : dict
+        Of the template; the movements are those of sets that have data of the newest epoch.
+    """
     aperture = settings.aprads[0]
     found, newest = [], max((pair.mjd for one in sets for pair in one.pairs.values()), default=None)
     for one in sets:
@@ -97,6 +112,19 @@ def _verdict(found, n_compared, surprises, newest):
 
 
 def coefficient_content(coefficients, settings):
+    """The coefficients as tables to read and texts to copy.
+
+    Parameters
+    ----------
+    coefficients : list of (str, `records.Coefficients`)
+        With the name of their file in the report.
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    content : dict
+        Of the template.
+    """
     of_level = [(name, one) for name, one in coefficients if one.flashlvl is not None]
     of_all = [(name, one) for name, one in coefficients if one.flashlvl is None]
     tables = []
@@ -140,6 +168,18 @@ def _title_of(one, with_aperture=False):
 
 
 def health(database, settings):
+    """What the database holds, and whether it is well.
+
+    Parameters
+    ----------
+    database : `database.Database`
+    settings : `settings.Settings`
+
+    Returns
+    -------
+    content : dict
+        Of the template.
+    """
     state = read_state(database)
     n_rows = sum(state.rows.values())
     checked = n_rows <= _MOST_ROWS_CHECKED

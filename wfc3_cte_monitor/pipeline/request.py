@@ -75,7 +75,8 @@ class Request:
 class Summary:
     """What came of a run. The one thing in the pipeline that grows as it goes."""
 
-    log_file: Path
+    log_file: Path | None
+    """None where no run is recorded."""
     run_id: int | None = None
     """Of the run's row in the database."""
     interrupted: int = 0

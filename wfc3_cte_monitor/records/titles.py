@@ -1,7 +1,6 @@
 """What records are called where people read of them: clusters, sets, bins, dates."""
 
 import re
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,7 +54,7 @@ def set_title(
     flash = "all post-flash levels" if flashlvl is None else flash
     calibration = "FLC" if ctecorr else "FLT"
     radius = "" if aperture is None else f"r = {aperture:g} px"
-    parts = (target_name(target), filter, _LENGTHS.get(length), flash, calibration, radius, subset)
+    parts = (target_name(target), filter, _LENGTHS.get(length or ""), flash, calibration, radius, subset)
     return "   ".join(part for part in parts if part)
 
 
@@ -64,11 +63,11 @@ def bin_label(lo: float, hi: float) -> str:
     return f"{lo:g}–{hi:g} e⁻"
 
 
-def mjd_to_year(mjd: ArrayLike) -> Any:
+def mjd_to_year(mjd: ArrayLike) -> np.ndarray:
     """Julian epoch of a date [MJD]: the calendar year to within a day."""
     return 2000.0 + (np.asarray(mjd) - _MJD_2000) / _DAYS_PER_YEAR
 
 
-def year_to_mjd(year: ArrayLike) -> Any:
+def year_to_mjd(year: ArrayLike) -> np.ndarray:
     """Date [MJD] of a Julian epoch; the inverse of `mjd_to_year`."""
     return _MJD_2000 + (np.asarray(year) - 2000.0) * _DAYS_PER_YEAR

@@ -73,9 +73,9 @@ class Settings:
     off_fields: dict[str, str] = field(default_factory=lambda: dict(OFF_FIELDS))
     """Name -> target, as tables and files have it, of the fields off the clusters that a subset may be of."""
     subdithers: tuple[float, float] = (MIN_SHIFT, MIN_CHIP_MOVE)
-    """Between which |POSTARG2| may be in a subset of sub-dithers [arcsec]."""
+    """Between which ``|POSTARG2|`` may be in a subset of sub-dithers [arcsec]."""
     xdithers: tuple[float, float] = (MIN_SHIFT, 40.0)
-    """Between which |POSTARG1| may be in a subset of x-dithers [arcsec]."""
+    """Between which ``|POSTARG1|`` may be in a subset of x-dithers [arcsec]."""
     min_shared_field: float = 0.25
     """Part of a chip's field that both exposures of a dithered pair must have."""
     recommended_background: float = 12.0

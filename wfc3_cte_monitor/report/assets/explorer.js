@@ -142,7 +142,7 @@
         x: of.map((point) => across(point, chosen)), y: of.map((point) => point.loss),
         error_y: { type: "data", array: of.map((point) => point.err), color: byEpoch ? "#777777" : color, thickness: 1.2, width: 2 },
         marker: byEpoch
-          ? { symbol, size: 8, color: of.map((point) => year(point.pair.epoch)), ...scale(found) }
+          ? { symbol, size: 8, color: of.map((point) => year(point.pair.epoch)), line: { color: "#333333", width: 0.8 }, ...scale(found) }
           : { symbol, size: 8, color },
         customdata: of.map((point) => point.pair.page), text: of.map(says), hovertemplate: "%{text}<extra></extra>",
       };
@@ -204,7 +204,7 @@
 
   function layout(chosen) {
     const plain = { zeroline: false, showline: true, mirror: true, ticks: "inside", gridcolor: "#e6e6e6", linecolor: "#444444" };
-    const range = { flux: { type: "log", dtick: 1 }, background: { rangemode: "tozero" }, date: { tickformat: ".1f", hoverformat: ".2f" } }[chosen.x];
+    const range = { flux: { type: "log", dtick: "D2" }, background: { rangemode: "tozero" }, date: { tickformat: ".1f", hoverformat: ".2f" } }[chosen.x];
     return {
       title: { text: text(title(chosen)), font: { size: 14 }, x: 0.02, xanchor: "left" },
       font: { family: "system-ui, sans-serif", size: 13, color: "#1b1b1b" },
@@ -222,6 +222,7 @@
 
   function draw() {
     const chosen = choice();
+    field("bin").disabled = chosen.x === "flux";
     const { found, drawn } = traces(chosen);
     const lines = chosen.model && found.length ? curves(chosen, found) : [];
     Plotly.react(figure, [...lines, ...drawn], layout(chosen), SETTINGS);
