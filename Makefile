@@ -10,7 +10,7 @@ PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
 DEMO ?= demo
-# Of all lines the quick tests reach 91 % in their own process; what they start in others is not counted.
+# The quick tests reached 91 % of all lines before the web page came; what they start in processes of their own is not counted.
 FLOOR ?= 85
 BIN = $(VENV)/bin
 # What a module has simulated is there for its tests once, with the one worker that gets them all.

@@ -21,9 +21,9 @@ def pytest_configure():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(config, items):
+def pytest_collection_modifyitems(items):
     """The longest modules first: workers, to which ``--dist loadfile`` gives one after the other, end together."""
-    for item in items if config.pluginmanager.hasplugin("_cov") else ():
+    for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker("no_cover")  # to trace whole runs would make them a quarter slower
     place = {f"test_{name}": k for k, name in enumerate(LONGEST)}
