@@ -199,16 +199,15 @@
   function title(chosen) {
     const parts = [targetName(chosen.target), chosen.filter, LENGTHS[chosen.length], chosen.ctecorr ? "FLC" : "FLT", `r = ${chosen.aperture} px`];
     if (chosen.x !== "flux") parts.push(binName(data.bins[chosen.bin]));
-    return parts.join("   ");
+    return parts.join(", ");
   }
 
   function layout(chosen) {
     const plain = { zeroline: false, showline: true, mirror: true, ticks: "inside", gridcolor: "#e6e6e6", linecolor: "#444444" };
     const range = { flux: { type: "log", dtick: "D2" }, background: { rangemode: "tozero" }, date: { tickformat: ".1f", hoverformat: ".2f" } }[chosen.x];
     return {
-      title: { text: text(title(chosen)), font: { size: 14 }, x: 0.02, xanchor: "left" },
       font: { family: "system-ui, sans-serif", size: 13, color: "#1b1b1b" },
-      margin: { l: 70, r: 20, t: 46, b: 56 }, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
+      margin: { l: 64, r: 16, t: 40, b: 52 }, paper_bgcolor: "#ffffff", plot_bgcolor: "#ffffff",
       xaxis: { ...plain, ...range, title: { text: AXES[chosen.x] } },
       yaxis: { ...plain, title: { text: `loss [${text(data.unit)}]` } },
       shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: 0, y1: 0, line: { color: "#777777", width: 1, dash: "dash" }, layer: "below" }],
@@ -228,6 +227,7 @@
     Plotly.react(figure, [...lines, ...drawn], layout(chosen), SETTINGS);
     const said = found.length ? `${found.length} points of ${unique(found.map((point) => point.pair)).length} pairs` : "No measurement of this choice.";
     document.getElementById("found").textContent = said;
+    document.getElementById("shown").textContent = title(chosen);
     figure.setAttribute("aria-label", `Loss against ${chosen.x}: ${title(chosen)}. ${said} The table below has the same numbers.`);
     showPrint(chosen);
     if (document.getElementById("points").open) list(found);
