@@ -23,6 +23,9 @@ def pytest_configure():
 
 def pytest_collection_modifyitems(items):
     """The longest modules first: workers, to which ``--dist loadfile`` gives one after the other, end together."""
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")  # to trace whole runs would make them a quarter slower
     place = {f"test_{name}": k for k, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.module.__name__, len(LONGEST)))
 

@@ -33,9 +33,8 @@ def bin_(tmp_path_factory):
         )
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
-    register = (
-        "register-python-argcomplete"  # of this environment; Debian has an old one, which zsh does not understand
-    )
+    # Of this environment; Debian has an old one, which zsh does not understand.
+    register = "register-python-argcomplete"
     (folder / register).symlink_to(Path(sys.executable).parent / register)
     return folder
 
@@ -198,11 +197,11 @@ STARTED = {
 
 @pytest.mark.parametrize("name", STARTED)
 def test_the_key_works_in_an_interactive_shell(name, shell, configured):
-    """With the lines of the README; the completed line is made the argument of echo, which prints it."""
+    """With the lines of docs/setup.md; the completed line is made the argument of echo, which prints it."""
     if not shutil.which(name):
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"no {name} here")
     command, before = STARTED[name]
-    lines = re.findall(r"^eval .*register-python-argcomplete .*$", (ROOT / "README.md").read_text(), re.M)
+    lines = re.findall(r"^eval .*register-python-argcomplete .*$", (ROOT / "docs" / "setup.md").read_text(), re.M)
     assert len(lines) == 2
     switched_on = "; ".join([*before, *lines, 'echo READ""Y'])
     with_keys = [

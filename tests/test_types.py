@@ -7,6 +7,7 @@ import pytest
 
 import wfc3_cte_monitor
 from wfc3_cte_monitor.pipeline.correct import correct_photometry
+from wfc3_cte_monitor.pipeline.results import Results, open_results
 
 ROOMS = ("database", "errors", "pairing", "records", "simulate", "slopes", "surface", "uvis", "settings.record")
 
@@ -14,6 +15,8 @@ ROOMS = ("database", "errors", "pairing", "records", "simulate", "slopes", "surf
 def functions():
     """(name, function) of all that is public, with the methods of classes."""
     yield "correct_photometry", correct_photometry
+    yield "open_results", open_results
+    yield from ((f"Results.{method}", function) for method, function in _methods(Results))
     for room in ROOMS:
         module = importlib.import_module(f"wfc3_cte_monitor.{room}")
         for name in module.__all__:

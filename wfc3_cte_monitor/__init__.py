@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wfc3_cte_monitor.pipeline.correct import correct_photometry
+    from wfc3_cte_monitor.pipeline.results import open_results
 
 __version__ = "0.3.0"
 __all__ = ["correct_photometry", "open_results"]

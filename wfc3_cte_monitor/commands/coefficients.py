@@ -28,7 +28,7 @@ def add_parser(commands):
         metavar="PATH",
         help="a coefficient file or a folder of them (default: the newest results)",
     )
-    p.add_argument("--format", choices=["latex", "markdown", "ecsv"], default="latex", help="default latex")
+    p.add_argument("--format", choices=["latex", "markdown", "csv", "ecsv"], default="latex", help="default latex")
     p.add_argument("-o", "--output", type=Path, metavar="OUT", help="a file (default: the terminal)")
     option = p.add_argument("--target", nargs="+", help="only these clusters")
     completed(option, configured("target_list"))

@@ -1,7 +1,10 @@
 """How many stars have which flags."""
 
+from collections.abc import Collection, Sequence
+
 import sqlalchemy as sa
 
+from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import aperture_label
 
 __all__ = ["flag_counts"]
@@ -10,7 +13,9 @@ _AT_ONCE = 200
 """Image names in one query."""
 
 
-def flag_counts(database, target, imagenames, aprads):
+def flag_counts(
+    database: Database, target: str, imagenames: Collection[str], aprads: Sequence[float]
+) -> dict[tuple[str, float], dict[int, int]]:
     """The stars of exposures by their flags.
 
     Parameters

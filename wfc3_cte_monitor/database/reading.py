@@ -1,5 +1,7 @@
 """The database for those who only look: opened so that nothing can be written, its tables as astropy's."""
 
+from pathlib import Path
+
 import numpy as np
 import sqlalchemy as sa
 from astropy.table import MaskedColumn, Table
@@ -8,6 +10,7 @@ from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import plain
 from wfc3_cte_monitor.errors import DatabaseError
+from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["open_read_only", "read_table"]
 
@@ -16,7 +19,7 @@ _MISSING = {np.int64: 0, float: np.nan, str: ""}
 """What stands under the mask."""
 
 
-def open_read_only(url, schema):
+def open_read_only(url: str | Path | sa.URL, schema: Schema) -> Database:
     """Open a database that is there, such that the engine itself refuses to write to it.
 
     Parameters
@@ -44,7 +47,7 @@ def open_read_only(url, schema):
     return database
 
 
-def read_table(database, target, name, **conditions):
+def read_table(database: Database, target: str | None, name: str, **conditions: object) -> Table:
     """One table of the database as it is.
 
     Parameters

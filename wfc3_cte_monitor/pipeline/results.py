@@ -1,18 +1,20 @@
 """The results for a notebook: what the database holds, as astropy tables, from a configuration alone."""
 
+from pathlib import Path
+
 from astropy.table import Table
 
 from wfc3_cte_monitor.database import open_read_only, read_table
 from wfc3_cte_monitor.errors import DatabaseError
 from wfc3_cte_monitor.pipeline.losses import losses_of
 from wfc3_cte_monitor.records import ExposureSet
-from wfc3_cte_monitor.settings import find_config, read_settings
+from wfc3_cte_monitor.settings import Settings, find_config, read_settings
 from wfc3_cte_monitor.tables import Schema
 
 __all__ = ["Results", "open_results"]
 
 
-def open_results(config=None, *, engine="python"):
+def open_results(config: str | Path | None = None, *, engine: str = "python") -> "Results":
     """Open the database of a configuration to look at its results; nothing can be written to it.
 
     Parameters
@@ -48,22 +50,22 @@ class Results:
         For whatever else: see `database.Database.slopes`, `database.Database.star_fluxes`.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         schema = Schema(settings.target_list, settings.aprads, settings.bins)
         self.database = open_read_only(settings.database_url, schema)
 
-    def __enter__(self):
+    def __enter__(self) -> "Results":
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Close the database."""
         self.database.engine.dispose()
 
-    def sets(self):
+    def sets(self) -> Table:
         """The sets of exposures that have results.
 
         Returns
@@ -76,7 +78,16 @@ class Results:
         names = {"target": "U32", "filter": "U32", "length": "U1", "flashlvl": float, "ctecorr": bool}
         return Table(rows=rows or None, names=list(names), dtype=list(names.values()))
 
-    def losses(self, target="ngc104", *, filter="F502N", length="l", flashlvl=0, ctecorr=False, aperture=3):
+    def losses(
+        self,
+        target: str = "ngc104",
+        *,
+        filter: str = "F502N",
+        length: str = "l",
+        flashlvl: float = 0,
+        ctecorr: bool = False,
+        aperture: float = 3,
+    ) -> Table:
         """The losses of all exposure pairs of a set, in every flux bin.
 
         Parameters
@@ -111,7 +122,7 @@ class Results:
         one = ExposureSet(target, filter, length, float(flashlvl), bool(ctecorr))
         return losses_of(one, aperture, self.database, self.settings)
 
-    def table(self, target, name, **conditions):
+    def table(self, target: str | None, name: str, **conditions: object) -> Table:
         """A table of the database as it is; see `database.read_table`.
 
         Parameters

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 __all__ = ["target_name", "set_title", "bin_label", "mjd_to_year", "year_to_mjd"]
 
-_LENGTHS = {"s": "short", "l": "long"}
+_LENGTHS: dict[str | None, str] = {"s": "short", "l": "long"}
 _MJD_2000 = 51544.5
 _DAYS_PER_YEAR = 365.25
 
