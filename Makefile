@@ -40,7 +40,7 @@ lint: $(VENV)/installed
 	$(BIN)/mypy
 
 test: lint
-	$(PYTEST) -m "slow or not slow" --cov --cov-report=term
+	$(PYTEST) -m "slow or not slow"
 
 quick: $(VENV)/installed
 	$(PYTEST)
