@@ -29,6 +29,7 @@ demo: $(VENV)/installed
 	$(BIN)/uvis_external_cte simulate $(DEMO) --lengths l --columns 192 --oddities --jobs $(JOBS)
 	$(BIN)/run_uvis_external_cte --pr all --config $(DEMO)/config.py --jobs $(JOBS)
 	@echo
+	@echo "web page      $(DEMO)/outputs/finalresults/report/index.html"
 	@echo "figures       $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_time/*.png, cte_vs_logflux/*.png"
 	@echo "coefficients  $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_logflux/*_coeffs.txt"
 	@echo "database      $(DEMO)/database/uvis_external_cte.db"
