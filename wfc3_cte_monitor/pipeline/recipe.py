@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 from wfc3_cte_monitor import outputs
 from wfc3_cte_monitor.database import Database
@@ -92,8 +93,9 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
         flash_kinds |= all_levels(flash_kinds, database, settings)
         drawn_from, valid = draw_results(flash_kinds, database, request, settings, staging, summary, cluster)
         keep_results(flash_kinds, made_from | drawn_from, valid, database, settings, staging)
-        publish(staging, timestamp, request, settings, summary)
+        published = publish(staging, timestamp, request, settings, summary)
     if request.report:
+        request = replace(request, copy_outputs=request.copy_outputs and published)
         summary.report = make_report(database, request, settings, summary, cluster)
     if not summary.found:
         summary.fail(f"{settings.path_to_data}: no FLT or FLC {_asked_for(request, settings)}")
@@ -132,7 +134,13 @@ def keep_results(flash_kinds, made_from, valid, database, settings, staging):
 
 
 def publish(staging, timestamp, request, settings, summary):
-    """Put the results to their places; where that fails the summary of what was measured must not be lost."""
+    """Put the results to their places; where that fails the summary of what was measured must not be lost.
+
+    Returns
+    -------
+    published : bool
+        Whether it did not fail.
+    """
     try:
         summary.folders = outputs.publish(staging, settings.path_to_finalresults, timestamp)
         if request.copy_outputs and settings.path_to_copies:
@@ -141,6 +149,8 @@ def publish(staging, timestamp, request, settings, summary):
         problem = f"{error.filename2 or error.filename}: results cannot be put there ({error.strerror})"
         log.error("failed: %s", problem)
         summary.fail(problem)
+        return False
+    return True
 
 
 def forget_rejected(database, summary, settings):
