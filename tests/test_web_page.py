@@ -1,8 +1,10 @@
 """The web page of a run as people use it: in a real Chromium, from a file and from a web server."""
 
+import contextlib
 import functools
 import http.server
 import re
+import sqlite3
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from running import run, run_tool
 
 from wfc3_cte_monitor import correct_photometry, simulate
@@ -279,7 +282,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened, folder, kind):
 
 def test_it_tells_of_the_run(root, folder):
     text = (folder / "index.html").read_text()
-    assert "run_uvis_external_cte" in text or "pytest" in text, "the command line"
+    with contextlib.closing(sqlite3.connect(root / "database" / "uvis_external_cte.db")) as connection:
+        command, user = connection.execute("SELECT COMMAND, USERNAME FROM runs WHERE id = 1").fetchone()
+    assert f"<code>{escape(command)}</code>" in text and f"{user} on " in text
     assert "left out: " in text and "rows checked" in text
     assert "This is the first run that this page knows." in text
 
@@ -298,6 +303,15 @@ def test_another_run_compares_and_writes_only_the_pages_that_change(root, folder
     after = {path: path.stat().st_mtime_ns for path in (folder / "pairs").glob("*.html")}
     changed = {path.name for path in before if after[path] != before[path]}
     assert len(changed) == 2 and len(after) == len(before) == 6
+
+
+def test_a_damaged_report_of_before_costs_the_comparison_alone(root, folder):
+    (folder / "data" / "losses.js").write_text('window.cteLosses = {"unit": "mag / 2051 px"};')
+    (folder / "assets" / "plotly-0.0.min.js").write_text("of another version")
+    outcome = run(root / "config.py", *ALL, fast=False)
+    assert outcome.code == 0, outcome.lines
+    assert "of another version, or damaged" in (folder / "index.html").read_text()
+    assert not (folder / "assets" / "plotly-0.0.min.js").exists()
 
 
 def test_the_command_writes_the_page_again(root, folder):

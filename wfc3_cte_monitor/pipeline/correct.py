@@ -200,7 +200,7 @@ def _files(path):
     found = [*path.rglob("*_coeffs.txt"), *path.rglob("*_coeffs.ecsv")]
     found.sort(key=lambda file: (file.parent, file.suffix == ".ecsv", file))
     # The web page has second names of the newest ones, from which it must not be told that they are another run's.
-    found = [file for file in found if file.relative_to(path).parts[0] != outputs.REPORT]
+    found = [file for file in found if outputs.REPORT not in file.relative_to(path).parts]
     if not found:
         raise CoefficientError(f"{path}: no coefficient files (*_coeffs.txt, *_coeffs.ecsv) in this folder")
     return found

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections import Counter
 from datetime import UTC, datetime
 
 import numpy as np
@@ -94,7 +93,6 @@ def _write_report(folder, database, request, settings, summary, cluster):
         library=library,
         **glance(nominal, folder, settings),
         sets=[_entry(one) for one in sets],
-        common=[],
         **coefficient_content(coefficients, settings),
         **told,
         database=health(database, settings),
@@ -199,25 +197,13 @@ def _told(folder, losses, published, settings, summary):
 
 def _of_run(summary):
     left_out = [f"{r.imagename}: {r.reason}{f' ({r.detail})' if r.detail else ''}" for r in summary.rejections]
-    counts = {
-        "exposures found": summary.found,
-        "extracted": len(summary.measured),
-        "unchanged": len(summary.unchanged),
-        "left out by rule": len(summary.rejections),
-        "failed": len(summary.failures),
-        "without a partner": len(summary.unpaired),
-        "pairs measured": summary.pairs,
-        "pairs unchanged": summary.unchanged_pairs,
-        "figures": summary.figures,
-        "warnings": len(summary.warnings),
-    }
     return {
         "id": summary.run_id,
         **summary.about,
         "outcome": summary.outcome,
         "log": summary.log_file.name,
-        "counts": list(counts.items()),
-        "reasons": sorted(Counter(rejection.reason for rejection in summary.rejections).items()),
+        "counts": list(summary.totals.items()),
+        "reasons": summary.reasons,
         "rejections": left_out,
         "failures": [str(line) for line in summary.failures],
         "warnings": [str(line) for line in summary.warnings],
@@ -230,9 +216,12 @@ def _comparison(folder, losses, published, settings):
     before = [_read_script(folder / "data" / name) for name in ("losses.js", "coefficients.js")]
     if before[0] is None:
         return None
-    if before[0].get("unit") != losses["unit"]:
-        return {"verdict": "The run before had losses in another unit.", "rows": []}
-    rows = report.compare_reports(before[0], losses, before[1] or [], published, settings.aprads[0])
+    try:
+        if before[0]["unit"] != losses["unit"]:
+            return {"verdict": "The run before had losses in another unit.", "rows": []}
+        rows = report.compare_reports(before[0], losses, before[1] or [], published, settings.aprads[0])
+    except (LookupError, TypeError, AttributeError):
+        return {"verdict": "The report of the run before is of another version, or damaged.", "rows": []}
     for row in rows:
         row["title"] = title_of_set(ExposureSet(**row.pop("set")))
     pairs = sum(row["new"] for row in rows), sum(row["gone"] for row in rows), sum(row["changed"] for row in rows)
@@ -275,4 +264,6 @@ def _write_assets(folder):
     library, read = report.plotting_library()
     if not (folder / "assets" / library).is_file():
         write_page(folder / "assets" / library, read())
+    for path in {*(folder / "assets").iterdir()} - {folder / "assets" / name for name in (library, *report.assets())}:
+        path.unlink()
     return library

@@ -24,7 +24,6 @@ def link_figures(folder, settings):
     names : set of str
         Relative to the report.
     """
-    """Give the figures and coefficients of all pairs second names in the report; their names there."""
     names = {}
     for newest in sorted(settings.path_to_finalresults.glob(f"pf*/{outputs.MOST_RECENT}")):
         flash = newest.parent.name

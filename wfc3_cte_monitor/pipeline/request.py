@@ -167,35 +167,64 @@ class Summary:
             "FIGURES": self.figures,
         }
 
+    @property
+    def totals(self):
+        """What the closing summary and the web page count: in words -> number, in their order."""
+        return {
+            "exposures found": self.found,
+            "extracted": len(self.measured),
+            "unchanged": len(self.unchanged),
+            "left out by rule": len(self.rejections),
+            "without a partner": len(self.unpaired),
+            "failed": len(self.failures),
+            "warnings": len(self.warnings),
+            "pairs measured": self.pairs,
+            "pairs unchanged": self.unchanged_pairs,
+            "figures": self.figures,
+        }
+
+    @property
+    def reasons(self):
+        """(rule, how many it left out), in order of the rules."""
+        return sorted(Counter(rejection.reason for rejection in self.rejections).items())
+
     def lines(self):
         """The closing summary, line by line."""
-        reasons = Counter(rejection.reason for rejection in self.rejections)
+        more = len(self.warnings) - _WARNINGS_SHOWN
+        below = {
+            "left out by rule": [
+                *(f"    {number:5d}  {reason}" for reason, number in self.reasons),
+                *([_total("not asked for", self.not_asked_for)] if self.not_asked_for else []),
+            ],
+            "without a partner": [f"    {line}" for line in self.unpaired_because],
+            "failed": [
+                *(f"    {line}" for line in self.failures),
+                *([f"    {self.not_tried_again} not tried again (--retry-failed)"] if self.not_tried_again else []),
+            ],
+            "warnings": [
+                *(f"    {line}" for line in self.warnings[:_WARNINGS_SHOWN]),
+                *([f"    and {more} more in the log"] if more > 0 else []),
+            ],
+        }
+        behind = {"without a partner": _names(self.unpaired)}
         return [
             "Summary" + (" of what was done until the run was interrupted" if self.interrupted else ""),
             *([f"  broken off by        {self.broken_off}"] if self.broken_off else []),
-            *([f"  came from newdata    {self.aligned:5d}"] if self.aligned else []),
-            *([f"  cosmic rays masked   {self.masked:5d}"] if self.masked else []),
-            f"  exposures found      {self.found:5d}",
-            f"  extracted            {len(self.measured):5d}",
-            f"  unchanged            {len(self.unchanged):5d}",
-            f"  left out by rule     {len(self.rejections):5d}",
-            *(f"    {number:5d}  {reason}" for reason, number in sorted(reasons.items())),
-            *([f"  not asked for        {self.not_asked_for:5d}"] if self.not_asked_for else []),
-            f"  without a partner    {len(self.unpaired):5d}" + _names(self.unpaired),
-            *(f"    {line}" for line in self.unpaired_because),
-            f"  failed               {len(self.failures):5d}",
-            *(f"    {line}" for line in self.failures),
-            *([f"    {self.not_tried_again} not tried again (--retry-failed)"] if self.not_tried_again else []),
-            f"  warnings             {len(self.warnings):5d}",
-            *(f"    {line}" for line in self.warnings[:_WARNINGS_SHOWN]),
-            *([f"    and {more} more in the log"] if (more := len(self.warnings) - _WARNINGS_SHOWN) > 0 else []),
-            f"  pairs measured       {self.pairs:5d}",
-            f"  pairs unchanged      {self.unchanged_pairs:5d}",
-            f"  figures              {self.figures:5d}",
+            *([_total("came from newdata", self.aligned)] if self.aligned else []),
+            *([_total("cosmic rays masked", self.masked)] if self.masked else []),
+            *(
+                line
+                for words, number in self.totals.items()
+                for line in (_total(words, number) + behind.get(words, ""), *below.get(words, ()))
+            ),
             *(f"  results in {folder.parent / 'most_recent'} ({folder.name})" for folder in self.folders),
             *([f"  report in {self.report}"] if self.report else []),
             f"  log in {self.log_file}",
         ]
+
+
+def _total(words, number):
+    return f"  {words:<21}{number:5d}"
 
 
 def _names(names, most=6):
