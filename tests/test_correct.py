@@ -191,6 +191,20 @@ def test_of_several_runs_in_a_folder_the_last_counts(tmp_path):
     np.testing.assert_allclose(found.surface.coefficients, 2 * surface().coefficients, rtol=1e-10)
 
 
+def test_copies_in_the_web_page_are_not_another_run(tmp_path):
+    results = tmp_path / "outputs" / "finalresults"
+    for folder, factor in (
+        (results / "pf12" / "2026-01-01T00-00-00", 2.0),
+        (results / "report" / "files" / "pf12", 1.0),
+    ):
+        one = coefficients()
+        one = replace(one, surface=replace(one.surface, coefficients=factor * one.surface.coefficients))
+        outputs.write_coefficients(one, folder / "cte_vs_logflux" / "a_mjd58400_coeffs.txt")
+    for above in (results, tmp_path / "outputs"):
+        (found,) = find_coefficients(above)
+        np.testing.assert_allclose(found.surface.coefficients, 2 * surface().coefficients, rtol=1e-10)
+
+
 def test_everything_broadcasts():
     corrected = correct_photometry(
         [coefficients(), coefficients(length="s")],
