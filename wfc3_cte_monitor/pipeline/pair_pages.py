@@ -220,19 +220,22 @@ def _diagnostics(pair, links):
     found = []
     for exposure in (pair.one, pair.two):
         stem = outputs.exposure_stem(exposure)
-        (name, *_) = [*(name.removesuffix(".png") for name in links if name.endswith(f"/{stem}.png")), ""]
         alt = f"{exposure.imagename}, chip {exposure.chip}, with the stars that were matched, good and flagged"
-        found.append(picture(links, name, alt))
+        found.append(_picture_of(stem, links, alt))
     return [one for one in found if one]
+
+
+def _picture_of(stem, links, alt):
+    """The picture of that name, in whichever folder of the report."""
+    return picture(links, next((name.removesuffix(".png") for name in links if name.endswith(f"/{stem}.png")), ""), alt)
 
 
 def _of_aperture(one, draft, aperture):
     pair, links, table = draft["pair"], draft["links"], one.losses[aperture]
     rows = table[(table["imagename_1"] == draft["images"][0]) & (table["imagename_2"] == draft["images"][1])]
     stem = outputs.pair_stem(pair, aperture)
-    (name, *_) = [*(name.removesuffix(".png") for name in links if name.endswith(f"/{stem}.png")), ""]
     alt = f"Flux ratio against rows to the amplifier, with the fitted lines, aperture {aperture:g} px"
-    return {"aperture": aperture, "picture": picture(links, name, alt), "slopes": [_slope(row) for row in rows]}
+    return {"aperture": aperture, "picture": _picture_of(stem, links, alt), "slopes": [_slope(row) for row in rows]}
 
 
 def _slope(row):

@@ -30,7 +30,7 @@ def explorer_data(tables, pages, bins, finest):
         unit; bins; apertures; sets; pairs (set, images, mjd, epoch, background, page); and values: aperture ->
         'loss', 'err', 'n', 'logflux' -> a list per pair of a number per bin, None where there is none.
     """
-    sets, pairs, values = {}, {}, {}
+    sets, numbers, pairs, values = {}, {}, [], {}
     place = {(b.lo, b.hi): k for k, b in enumerate(bins)}
     for table in tables:
         aperture = f"{table.meta['aperture']:g}"
@@ -38,16 +38,19 @@ def explorer_data(tables, pages, bins, finest):
         of_set = sets.setdefault(_set_key(table.meta), len(sets))
         for row in table:
             images = row["imagename_1"], row["imagename_2"]
-            pair = pairs.setdefault(images, _Numbered(len(pairs), _pair(row, of_set, pages.get(images)))).number
+            if images not in numbers:
+                numbers[images] = len(pairs)
+                pairs.append(_pair(row, of_set, pages.get(images)))
             for name, column in _VALUES.items():
-                columns[name].setdefault(pair, [None] * len(bins))[place[row["lo"], row["hi"]]] = _number(row[column])
+                of_pair = columns[name].setdefault(numbers[images], [None] * len(bins))
+                of_pair[place[row["lo"], row["hi"]]] = _number(row[column])
     nothing = [None] * len(bins)
     return {
         "unit": tables[0].meta["loss_unit"] if tables else "",
         "bins": [{"lo": b.lo, "hi": b.hi, "finest": b in finest} for b in bins],
         "apertures": [float(aperture) for aperture in values],
         "sets": [dict(key) for key in sets],
-        "pairs": [pair.content for pair in pairs.values()],
+        "pairs": pairs,
         "values": {
             aperture: {name: [of_pair.get(k, nothing) for k in range(len(pairs))] for name, of_pair in columns.items()}
             for aperture, columns in values.items()
@@ -57,13 +60,6 @@ def explorer_data(tables, pages, bins, finest):
 
 _VALUES = {"loss": "loss", "err": "loss_err", "n": "n_points", "logflux": "logflux"}
 _SET = ("target", "filter", "length", "flashlvl", "ctecorr")
-
-
-class _Numbered:
-    """Something, and its place in a list."""
-
-    def __init__(self, number, content):
-        self.number, self.content = number, content
 
 
 def _set_key(meta):

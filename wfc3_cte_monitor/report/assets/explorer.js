@@ -36,7 +36,7 @@
 
   function fillForm() {
     const sets = (name) => unique(data.sets.map((set) => set[name]));
-    fill("x", Object.entries(AXES).map(([value]) => [value, { date: "date", flux: "flux", background: "background" }[value]]));
+    fill("x", Object.keys(AXES).map((name) => [name, name]));
     fill("target", sets("target").map((value) => [value, targetName(value)]));
     fill("filter", sets("filter").map((value) => [value, value]));
     fill("length", sets("length").sort().map((value) => [value, LENGTHS[value]]));
@@ -161,9 +161,9 @@
   const median = (values) => values.slice().sort((a, b) => a - b)[Math.floor(values.length / 2)];
   const between = (low, high) => Array.from({ length: CURVE_POINTS }, (_, k) => low + ((high - low) * k) / (CURVE_POINTS - 1));
 
-  function curve(set, x, at, name, look) {
+  function curve(set, at, look) {
     return {
-      type: "scatter", mode: "lines", name, hoverinfo: "skip", showlegend: false,
+      type: "scatter", mode: "lines", name: "model", hoverinfo: "skip", showlegend: false,
       x: at.map(([value]) => value), y: at.map(([, mjd, f, background]) => cte.surface(set, mjd, f, background).loss),
       line: look,
     };
@@ -176,7 +176,7 @@
       if (!set) return [];
       const f = median(found.map((point) => point.logflux));
       const grid = between(...set.background_range.map((value) => Math.sqrt(Math.max(value, 0)))).map((root) => root ** 2);
-      return [curve(set, "background", grid.map((b) => [b, last, f, b]), "model", { color: "#333333", width: 1.5 })];
+      return [curve(set, grid.map((b) => [b, last, f, b]), { color: "#333333", width: 1.5 })];
     }
     return chosen.levels.flatMap((level) => {
       const of = found.filter((point) => point.level === level);
@@ -186,11 +186,11 @@
       if (chosen.x === "date") {
         const f = median(of.map((point) => point.logflux));
         const dates = between(Math.min(...of.map((point) => point.pair.mjd)), Math.max(...of.map((point) => point.pair.mjd)));
-        return [curve(set, "date", dates.map((mjd) => [year(mjd), mjd, f]), "model", { color, width: 1.5 })];
+        return [curve(set, dates.map((mjd) => [year(mjd), mjd, f]), { color, width: 1.5 })];
       }
       const flux = between(...set.f_range);
       const dash = levels.indexOf(level) ? "dash" : "solid";
-      return [curve(set, "flux", flux.map((f) => [10 ** f, last, f]), "model", { color: "#333333", width: 1.5, dash })];
+      return [curve(set, flux.map((f) => [10 ** f, last, f]), { color: "#333333", width: 1.5, dash })];
     });
   }
 
