@@ -151,6 +151,14 @@ def test_what_is_chosen_is_drawn_and_stays_in_the_address(opened):
     again.wait_for_function("document.querySelectorAll('#figure .points path').length === 2")
 
 
+@pytest.mark.parametrize(("against", "lines"), [("date", 2), ("flux", 2), ("background", 1)])
+def test_the_published_model_is_drawn_unless_it_is_not_wanted(opened, against, lines):
+    page = explorer(opened, f"#x={against}")
+    assert page.locator("#figure .js-line").count() == lines
+    page.uncheck("[name=model]")
+    page.wait_for_function("document.querySelectorAll('#figure .js-line').length === 0")
+
+
 def test_the_table_has_the_points_and_the_figure_for_print_is_of_the_choice(opened):
     page = explorer(opened)
     page.click("#points summary")
