@@ -50,6 +50,18 @@ def losing(n=1000, mjd=MJD):
     return before, before * remaining(before, transfers, mjd), transfers
 
 
+def test_it_says_which_files_had_a_say():
+    sets = [coefficients(level, source=f"{level:g}.txt") for level in BACKGROUNDS]
+    star = {"flux": 700.0, "n_transfers": 1800.0, "mjd": MJD, "exptime": 350.0}
+
+    def sources(background):
+        return correct_photometry(sets, background=background, **star).sources
+
+    assert sources(6.0) == ("0.txt", "12.txt")
+    assert (sources(1.0), sources(50.0)) == (("0.txt",), ("12.txt",))
+    assert sources([1.0, 50.0]) == ("0.txt", "12.txt")
+
+
 # ---- Right -----------------------------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,22 @@ def test_text_comes_out_line_by_line_with_what_is_new_behind_it(folder, tmp_path
     assert (again.colnames[-1] == "cte_flags") == (template is HST1PASS)
 
 
+@pytest.mark.parametrize("head", ["id y flux", "# id y flux", "ID\tY\tFlux"])
+def test_a_first_line_of_words_names_the_columns(folder, tmp_path, head):
+    (tmp_path / "in.txt").write_text(f"{head}\n1 1800 700\n2 INDEF 900\n")
+    outcome = correct(folder, tmp_path / "in.txt", tmp_path / "out.txt", "--chip", 2)
+    assert outcome.code == 0, outcome.lines
+    out = (tmp_path / "out.txt").read_text().splitlines()
+    assert f"{head} flux_cte cte_correction cte_correction_err cte_flags" in out
+    assert float(out[-2].split()[3]) > 700 and out[-1].endswith(" 32")
+
+
+@pytest.mark.parametrize("text", ["INDEF 1800 700\n1 1800 700\n", "a 1800 700\nb 1800 700\n", "a 1800 700\n"])
+def test_a_star_whose_values_are_not_all_numbers_is_no_header(tmp_path, text):
+    (tmp_path / "in.txt").write_text(text)
+    assert len(read_star_list(tmp_path / "in.txt").table) == text.count("\n")
+
+
 PHOTOMETRY = """\
  NL   NX   NY  LOWBAD HIGHBAD  THRESH     AP1  PH/ADU  RNOISE    FRAD
   2 4096 2051   -50.0 60000.0   20.00    3.00    1.50    3.10    12.0
@@ -336,7 +352,8 @@ def test_what_if(folder):
     table, _ = stars(1)
     said = float(outcome.out.split()[1])
     assert 0.05 < said < 0.5
-    assert "corrected" in outcome.out
+    assert "corrected" in outcome.out and "\nby          pf0_mjd58400_coeffs.txt\n" in outcome.out
+    assert "poorly known" in outcome.out  # 0.19 mag
     late = run_tool("correct", "--coeffs", folder, *question, "--mjd", 60_000)
     assert "flagged  1: date" in late.out
 

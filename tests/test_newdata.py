@@ -851,8 +851,9 @@ def test_what_a_run_aligned_before_it_was_ended_is_masked_by_the_next(place, mon
 
 @pytest.mark.slow
 def test_the_wrapper_takes_in_what_lies_in_newdata(place):
-    place.put(LONG)
-    place.put(PARTNER)
+    for rootname in (LONG, PARTNER, FOUR[0]):
+        place.put(rootname)
+    program = fits.getval(place.newdata / f"{FOUR[0]}_flc.fits", "PROPOSID")
     run_tool("populate_master_tables", "--config", place.config)
     before = place.state()
     untouched = run(place.config, "--pr", "last", "--dotweak", "n")
@@ -860,7 +861,8 @@ def test_the_wrapper_takes_in_what_lies_in_newdata(place):
     assert untouched.count("exposures found") == 0
     outcome = run(place.config, "--pr", "last", "--ctecorr", "flt")
     assert outcome.code == 0, outcome
-    assert outcome.count("came from newdata") == 4
+    assert outcome.count("came from newdata") == 6
+    assert f"    2  of {program}, which was not asked for\n" in outcome.out
     assert outcome.count("cosmic rays masked") == 2
     assert outcome.count("extracted") == 2
     assert outcome.count("pairs measured") == 1

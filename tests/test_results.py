@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from running import run_tool
 
 from wfc3_cte_monitor import open_results
 from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
@@ -26,6 +27,8 @@ def test_sets_and_losses(config):
     assert tuple(one) == ("ngc104", "F502N", "l", 0.0, False)
     assert list(losses["lo"]) == [b.lo for b in every_bin]
     assert losses.meta["loss_unit"] == "mag / 2051 px"
+    units = {name: str(losses[name].unit) for name in ("mjd", "background", "lo", "mean_flux", "loss", "loss_err")}
+    assert set(units.values()) == {"d", "electron / pix", "electron", "mag"}, units
     assert np.allclose(losses["loss"], losses["magslope"] / 2 * 2051, equal_nan=True)
 
 
@@ -38,6 +41,13 @@ def test_tables_are_as_they_are(config):
         assert results.table(None, "runs")["OUTCOME"].tolist() == ["complete"]
         stars = results.table("ngc104", "phot", FILE_ID=exposures["id"][0])
         assert len(stars) == exposures["NUMSTARS"][0] and stars["FLUX_3"].dtype.kind == "f"
+
+
+def test_where_there_is_no_model_there_is_no_figure_and_nothing_has_failed(config):
+    """In 10 px few stars of a narrow field are good."""
+    outcome = run_tool("plot_model_on_reality", "--config", config, "--ap", 10, "--jobs", 1)
+    assert (outcome.code, outcome.count("failed"), outcome.count("figures")) == (0, 0, 0), outcome.lines
+    assert any("no model over" in line for line in outcome.lines)
 
 
 def test_nothing_can_be_written(config):

@@ -59,8 +59,9 @@ QUESTION = ("--mjd", 56800, "--flux", 700, "--y", 200, "--chip", 1)
 
 def correction_of(outcome):
     assert outcome.code == 0, outcome.out
-    value, error = re.search(r"(-?\d\.\d+) \+- (\d\.\d+) mag", outcome.out).groups()
-    return float(value), float(error)
+    value, error = map(float, re.search(r"(-?\d\.\d+) \+- (\d\.\d+) mag", outcome.out).groups())
+    assert ("poorly known" in outcome.out) == (error > 0.1)
+    return value, error
 
 
 @pytest.mark.slow

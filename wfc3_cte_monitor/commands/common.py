@@ -1,6 +1,7 @@
 """What the commands share."""
 
 import argparse
+import difflib
 import io
 import logging
 import os
@@ -24,6 +25,7 @@ __all__ = [
     "add_engine",
     "add_jobs",
     "add_scheduler",
+    "CommandParser",
     "HelpFormatter",
     "examples",
     "load_settings",
@@ -40,7 +42,49 @@ __all__ = [
 
 BAD_INPUT = 2
 """Exit code for bad arguments or configuration."""
+_CLOSED = 141
+"""Exit code where nobody reads what is printed any more, as of programs that SIGPIPE ends."""
 _GOES_ON = "interrupted; the same command goes on from here"
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with the arguments, and what is similar to a word that it does not know."""
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As the base class has it; what was given is kept for `error`."""
+        self._given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message):
+        """Print one line and exit."""
+        self.exit(BAD_INPUT, f"{self.prog}: error: {message}{self._meant()}; {self.prog} --help explains\n")
+
+    def _meant(self):
+        """What may have been meant by the words that are no option or command."""
+        given = [word.partition("=")[0] for word in getattr(self, "_given", ())]
+        options, commands = _known_words(self, given)
+        unknown = [(word, options) for word in given if word.startswith("--") and not _begins(word, options)]
+        unknown += [(word, commands) for word in given[:1] if commands and word not in commands]
+        similar = [(word, difflib.get_close_matches(word, known, n=1)) for word, known in unknown]
+        return "".join(f" ({word}: {match[0]}?)" for word, match in similar if match)
+
+
+def _known_words(parser, given):
+    """The options and commands of a parser, with the options of the command that was given."""
+    options, commands = set(), {}
+    for action in parser._actions:
+        options |= set(action.option_strings)
+        if isinstance(action, argparse._SubParsersAction):
+            commands = action.choices
+    for k, word in enumerate(given):
+        if word in commands:
+            options |= _known_words(commands[word], given[k + 1 :])[0]
+    return options, commands
+
+
+def _begins(word, options):
+    """Whether an option begins so: argparse takes it as a short form."""
+    return any(option.startswith(word) for option in options)
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -267,12 +311,18 @@ def guarded(command, args, program):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with logging_to_terminal(), warnings_logged(), _sigterm_raised():
-            return command(args)
+            code = command(args)
+            sys.stdout.flush()
+            return code
     except KeyboardInterrupt as error:
         print(f"{program}: {_GOES_ON}", file=sys.stderr)
         return TERMINATED if isinstance(error, TerminatedError) else INTERRUPTED
     except MonitorError as error:
         print(f"{program}: error: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        # Whoever read what is printed, such as head, has enough. What is left must not fail when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CLOSED
     except OSError as error:  # a full disk, a folder that vanished
         print(printable(f"{program}: error: {place_and_reason(error)}"), file=sys.stderr)
     return BAD_INPUT

@@ -29,6 +29,8 @@ examples:
   planning:            uvis_external_cte correct --plan --mjd 61000 --flux 700
 """
 
+_POORLY_KNOWN = 0.1
+"""Standard error of a correction above which it is said to be [mag]: it may do more harm than good."""
 _PLANNED = (1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 20.0, 30.0, 40.0, 60.0, 90.0, 120.0)
 """Backgrounds of a plan [e-/px]."""
 
@@ -107,8 +109,10 @@ def _run(args):
     coefficients = _coefficients(args)
     if args.what_if or args.plan:
         return (_what_if if args.what_if else _plan)(args, coefficients)
-    if not args.catalog or not args.output:
-        raise ConfigurationError("CATALOG and -o OUT are needed, or --what-if, or --plan")
+    if not args.catalog:
+        raise ConfigurationError("CATALOG, a list of stars, is needed, or --what-if, or --plan")
+    if not args.output:
+        raise ConfigurationError("-o OUT is needed: where the corrected list goes")
     stars = read_star_list(args.catalog)
     given = {"y": args.y, "chip": args.chip_column, "flux": args.flux, "mag": args.mag}
     columns = columns_of(stars.table.colnames, given)
@@ -181,6 +185,9 @@ def _what_if(args, coefficients):
     one = correct_photometry(coefficients, flux=flux, y=y, **facts)
     print(f"correction  {one.correction:.4f} +- {one.correction_err:.4f} mag, to be subtracted from the magnitude")
     print(f"flux        {flux:g} e- measured, {one.value:.1f} e- corrected")
+    print(f"by          {', '.join(one.sources)}")
+    if one.correction_err > _POORLY_KNOWN:
+        print(f"poorly known: these data leave a standard error of more than {_POORLY_KNOWN:g} mag")
     _count(np.array([one.flags]))
     return 0
 

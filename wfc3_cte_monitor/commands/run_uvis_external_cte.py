@@ -1,11 +1,11 @@
 """The wrapper: exposures in, database, figures and coefficients out."""
 # PYTHON_ARGCOMPLETE_OK
 
-import argparse
 import sys
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands.common import (
+    CommandParser,
     HelpFormatter,
     add_config,
     add_engine,
@@ -45,7 +45,7 @@ as by a full disk, 130 interrupted (Ctrl-C), 143 ended (SIGTERM)
 
 def parser():
     """The argument parser."""
-    p = argparse.ArgumentParser(
+    p = CommandParser(
         prog=PROGRAM,
         description="Measure the CTE loss of WFC3/UVIS from exposure pairs: photometry, slopes, figures, coefficients.",
         epilog=_EXAMPLES,

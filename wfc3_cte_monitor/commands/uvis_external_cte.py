@@ -1,7 +1,6 @@
 """The tool box: set-up, database, retrieval, simulation."""
 # PYTHON_ARGCOMPLETE_OK
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from wfc3_cte_monitor.commands import (
     setup,
     validate,
 )
-from wfc3_cte_monitor.commands.common import add_jobs, examples, guarded, positive_int
+from wfc3_cte_monitor.commands.common import CommandParser, add_jobs, examples, guarded, positive_int
 from wfc3_cte_monitor.commands.completion import complete
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
@@ -32,7 +31,7 @@ PROGRAM = "uvis_external_cte"
 
 def parser():
     """The argument parser."""
-    p = argparse.ArgumentParser(
+    p = CommandParser(
         prog=PROGRAM,
         description="Tools of the WFC3/UVIS external CTE monitor.",
         **examples(
@@ -158,6 +157,10 @@ def _simulate(args):
         )
     folder = args.destination / ("archive" if args.archive else "data")
     print(f"{len(paths)} exposures in {folder}, the truth in {args.destination / 'truth'}")
+    if args.archive:
+        newdata = args.destination / "data" / "newdata"
+        print(f"as if they came from the archive: cp {folder}/*.fits {newdata}; then uvis_external_cte check_newdata,")
+        print("build_master_catalog for each cluster, and then")
     print(f"run_uvis_external_cte --pr all --config {config}   (or export {CONFIG_VARIABLE}={config})")
     return 0
 

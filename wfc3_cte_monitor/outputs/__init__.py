@@ -37,6 +37,7 @@ from wfc3_cte_monitor.outputs.star_lists import StarList, read_star_list, write_
 from wfc3_cte_monitor.outputs.tables import (
     alignment_table,
     catalog_table,
+    losses_table,
     mask_table,
     photometry_table,
     positions_table,
@@ -75,6 +76,7 @@ __all__ = [
     "read_positions",
     "photometry_table",
     "read_photometry",
+    "losses_table",
     "alignment_table",
     "mask_table",
     "catalog_table",

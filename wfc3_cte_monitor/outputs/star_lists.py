@@ -42,8 +42,8 @@ def read_star_list(path):
     Parameters
     ----------
     path : `pathlib.Path`
-        FITS table, ECSV, CSV, or text: of DAOPHOT, or with the names of the columns in the last comment before the
-        stars, as hst1pass has them; columns without a name are col1, col2, ...
+        FITS table, ECSV, CSV, or text: of DAOPHOT, or with the names of the columns in the first line, or in the last
+        comment before the stars, as hst1pass has them; columns without a name are col1, col2, ...
 
     Returns
     -------
@@ -110,12 +110,35 @@ def _read_text(lines):
     rows = [i for i, line in enumerate(lines) if i >= n_head and line.strip() and not line.lstrip().startswith("#")]
     if n_head and lines[1].split()[:1] == ["2"]:  # PHOTOMETRY's: the second line of a star has its sky and errors.
         rows = rows[::2]
+    if not n_head and len(rows) > 1 and _is_header(lines[rows[0]], lines[rows[1]]):
+        rows = rows[1:]
     words = [lines[i].split() for i in rows]
     if not words or {len(line) for line in words} != {len(words[0])}:
         raise ValueError("not the same number of columns in every line" if words else "no stars in it")
     named, header = _names(lines[: rows[0]], len(words[0]), n_head)
     table = Table([_column(c) for c in zip(*words, strict=True)], names=named)
     return StarList(table, "text", lines, rows, header, daophot=n_head > 0)
+
+
+def _is_header(first, second):
+    """Whether the first line has words where the second has numbers: names of columns without a '#' before them."""
+    words, values = first.split(), second.split()
+    if len(words) != len(values):
+        return False
+    numbers = [word for word, value in zip(words, values, strict=True) if _is_number(value)]
+    return bool(numbers) and not any(map(_is_number, numbers)) and not set(map(str.upper, numbers)) & _NO_NUMBER
+
+
+_NO_NUMBER = {"INDEF", "NULL", "NONE", "N/A", "--", "---"}
+"""What stands for a number that is not known, and so is no name of a column."""
+
+
+def _is_number(word):
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(head, n_columns, n_head):

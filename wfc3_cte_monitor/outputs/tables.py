@@ -15,6 +15,7 @@ __all__ = [
     "read_positions",
     "photometry_table",
     "read_photometry",
+    "losses_table",
     "alignment_table",
     "mask_table",
     "catalog_table",
@@ -129,6 +130,37 @@ def _dress(column):
     column.unit = "mag" if word == "mag" else units.get(word)
     if column.dtype.kind == "f":
         column.info.format = ".5f" if word == "mag" else ".4f"
+
+
+_OF_LOSSES = {
+    "mjd": "d",
+    "epoch": "d",
+    **dict.fromkeys(("background", "flashlvl"), "electron / pix"),
+    **dict.fromkeys(("lo", "hi", "mean_flux"), "electron"),
+    **dict.fromkeys(("slope", "slope_err", "mid_slope", "mid_slope_err"), "1 / pix"),
+    **dict.fromkeys(("magslope", "magslope_err", "mid_magslope", "mid_magslope_err"), "mag / pix"),
+}
+
+
+def losses_table(losses):
+    """Losses as they are published: with the units of their columns.
+
+    Parameters
+    ----------
+    losses : `astropy.table.Table`
+        As `pipeline.losses.losses_of` makes them, also with a model and residuals.
+
+    Returns
+    -------
+    table : `astropy.table.Table`
+        A copy; loss_unit of its metadata says what a loss is the loss of, of which a column can say 'mag' alone.
+    """
+    table = losses.copy()
+    loss = dict.fromkeys(("loss", "loss_err", "model", "model_err", "residual"), table.meta["loss_unit"].split()[0])
+    units = _OF_LOSSES | {name: unit for name, unit in loss.items() if unit == "mag"}
+    for name in units.keys() & set(table.colnames):
+        table[name].unit = units[name]
+    return table
 
 
 def alignment_table(fits):

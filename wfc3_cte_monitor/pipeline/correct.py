@@ -139,13 +139,15 @@ def correct_photometry(
     *stars, is_long, known, saturated = np.broadcast_arrays(*stars, is_long, known, saturated)
     sets = coefficients_for(find_coefficients(coefficients), target, filter, ctecorr, aperture, flashlvl, subset)
     correction, error = (np.full(is_long.shape, np.nan) for _ in range(2))
+    sources: list[str] = []
     flags = np.full(is_long.shape, int(CorrectionFlag.NOT_FINITE))
     for wanted in np.unique(is_long[known]):
         chosen = of_length(sets, "l" if wanted else "s", background is None)
         here = known & (is_long == wanted)
         correction[here], error[here], flags[here] = _corrected(chosen, *(values[here] for values in stars))
+        sources += _used(chosen, stars[-1][here])
     flags = flags | np.where(saturated, int(CorrectionFlag.SATURATED), 0)
-    return CorrectedPhotometry(_applied(correction, flux, mag), correction[()], error[()], flags[()])
+    return CorrectedPhotometry(_applied(correction, flux, mag), correction[()], error[()], flags[()], tuple(sources))
 
 
 def find_coefficients(given):
@@ -292,8 +294,7 @@ def of_length(sets, length, background_unknown):
 
 def _corrected(sets, flux, n, mjd, background):
     """Correction, error and flags of stars that share an exposure length."""
-    surfaces = [one.surface for one in sets]
-    levels = [max(level, _LEAST_BACKGROUND) for one in sets for level in _backgrounds(one)]
+    surfaces, levels = [one.surface for one in sets], _levels(sets)
     shares = shares_of(levels[: len(surfaces)], background)
     on_chip = (n > 0.5) & (n < ROWS + 0.5)
     # Far off the chip, where there is no loss to tell, the equation for the flux need not have a solution.
@@ -310,6 +311,16 @@ def _corrected(sets, flux, n, mjd, background):
     )
     good = finite & on_chip & (mjd >= IN_SPACE[0]) & (mjd <= IN_SPACE[1])
     return np.where(good, correction, np.nan), np.where(good, error, np.nan), flags
+
+
+def _used(sets, background):
+    """Names of the sets that have a say at a background."""
+    shares = shares_of(_levels(sets)[: len(sets)], background)
+    return [one.source for one, share in zip(sets, shares, strict=True) if np.any(np.greater(share, 0))]
+
+
+def _levels(sets):
+    return [max(level, _LEAST_BACKGROUND) for one in sets for level in _backgrounds(one)]
 
 
 def _backgrounds(one):

@@ -58,7 +58,7 @@ def draw_results(flash_kinds, database, request, settings, staging, summary, clu
             summary.fail(problem)
         else:
             made_from |= dict.fromkeys(paths, drawing.fingerprint)
-            summary.figures += 1
+            summary.figures += bool(paths)
     return made_from, {drawing.fingerprint for drawing in drawings}
 
 
@@ -142,7 +142,7 @@ def _sets_of(targets, database):
 
 def _draw_time(drawing):
     table_path = drawing.path.with_suffix(".txt")
-    outputs.write_table(drawing.losses, table_path)
+    outputs.write_table(outputs.losses_table(drawing.losses), table_path)
     return [table_path, *save(plot_cte_time(drawing.losses), drawing.path)]
 
 
@@ -155,7 +155,7 @@ def _draw_logflux(drawing):
     fitted = with_enough_stars(points)
     surfaces = _surfaces(fitted, exposure_set, aperture, settings.loss_unit)
     table_path = drawing.path.with_suffix(".txt")
-    outputs.write_table(points, table_path)
+    outputs.write_table(outputs.losses_table(points), table_path)
     paths = [table_path]
     for mjd, surface in surfaces.items():
         path = drawing.path.with_name(f"{drawing.path.stem}_mjd{mjd:.0f}_coeffs.txt")
@@ -181,7 +181,7 @@ def _surfaces(points, exposure_set, aperture, unit):
         try:
             surfaces[float(mjd)] = fit_surface(*(values[past] for values in columns), unit)
         except MonitorError as error:
-            log.info("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
+            log.debug("no surface: %s, r = %g px, to MJD %.0f: %s", _name(exposure_set), aperture, mjd, error)
     return surfaces
 
 
@@ -209,12 +209,16 @@ def _curves(points, surfaces):
 def _draw_model(drawing):
     points = with_enough_stars(of_finest_bins(drawing.losses, drawing.settings.bins))
     columns = [np.asarray(points[name]) for name in ("mjd", "logflux", "loss", "loss_err", "epoch", "lo")]
-    surface = fit_surface(*columns, drawing.settings.loss_unit)
+    try:
+        surface = fit_surface(*columns, drawing.settings.loss_unit)
+    except MonitorError as error:
+        log.info("no model over %s, r = %g px: %s", _name(drawing.subject), drawing.aperture, error)
+        return []
     points["model"], points["model_err"] = predict(surface, points["mjd"], points["logflux"])
     points["residual"] = points["loss"] - points["model"]
     points.meta["scatter"] = surface.scatter
     table_path = drawing.path.with_suffix(".txt")
-    outputs.write_table(points, table_path)
+    outputs.write_table(outputs.losses_table(points), table_path)
     return [table_path, *save(plot_model_on_reality(points, _model_in_time(points, surface)), drawing.path)]
 
 

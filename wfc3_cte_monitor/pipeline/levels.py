@@ -13,7 +13,7 @@ from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.drawing import Drawing, save
 from wfc3_cte_monitor.pipeline.losses import coefficients_of, mean_epoch, of_finest_bins, with_enough_stars
 from wfc3_cte_monitor.plots import plot_cte_flashlvl
-from wfc3_cte_monitor.surface import SEPARATE, LossPoints, choose, compare_models, predict
+from wfc3_cte_monitor.surface import MIN_STARS, SEPARATE, LossPoints, choose, compare_models, predict
 
 __all__ = ["level_drawings", "fit_levels"]
 
@@ -79,8 +79,8 @@ def _draw(drawing):
         paths.append(model_path)
     else:
         points.meta["no_model"] = reason
-        log.info("no model of all post-flash levels: %s: %s", of_model, reason)
-    outputs.write_table(points, table_path)
+        log.debug("no model of all post-flash levels: %s: %s", of_model, reason)  # the figure says it, too
+    outputs.write_table(outputs.losses_table(points), table_path)
     curves = _curves(points, chosen)
     return [
         *paths,
@@ -109,8 +109,10 @@ def fit_levels(points):
     arrays = _loss_points(points)
     try:
         trials = compare_models(arrays)
-    except MonitorError as error:
-        return None, None, f"two flash levels and three epochs are needed ({error})"
+    except MonitorError:
+        there = len(np.unique(arrays.level)), len(np.unique(arrays.epoch))
+        needed = f"two flash levels and three epochs with {MIN_STARS} good stars in a flux bin are needed"
+        return None, None, f"{needed}, there are {there[0]} and {there[1]}"
     chosen = choose(arrays, trials)
     table = _trial_table(arrays, trials, chosen)
     return table, chosen, "" if chosen else f"{SEPARATE} predicts left-out epochs better"

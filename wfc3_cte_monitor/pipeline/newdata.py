@@ -1,5 +1,6 @@
 """Before step 1: what lies in newdata is aligned, and masked; what a run that is killed leaves unmasked is noted."""
 
+from collections import Counter
 from dataclasses import replace
 
 from wfc3_cte_monitor import outputs
@@ -23,19 +24,23 @@ def take_in_newdata(request, settings, summary):
     request : `Request`
         Its programs resolved.
     """
+    arrived = Counter()
     if request.tweak and (request.find or request.photometry):
         with outputs.scratch_folder(settings.path_to_outputs / "tempfiles") as scratch:
             if request.adriz:
                 _note_unmasked(settings)
             aligned = align_newdata(settings, request.jobs, scratch=scratch)
-            summary.aligned = sum(len(one.names) for one in aligned.moved)
+            for one in aligned.moved:
+                arrived[one.program] += len(one.names)
+            summary.aligned = arrived.total()
             summary.take_over(aligned)
             if request.adriz:
                 _mask(request, settings, scratch, summary)
-    if not isinstance(request.programs, str):
-        return request
-    same_chip = request.programs == SAME_CHIP
-    return replace(request, programs=choose_programs(request.programs, settings), same_chip=same_chip)
+    if isinstance(request.programs, str):
+        same_chip = request.programs == SAME_CHIP
+        request = replace(request, programs=choose_programs(request.programs, settings), same_chip=same_chip)
+    summary.elsewhere = {program: n for program, n in sorted(arrived.items()) if program not in request.programs}
+    return request
 
 
 def _mask(request, settings, scratch, summary):

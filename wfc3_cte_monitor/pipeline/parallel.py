@@ -228,5 +228,7 @@ class LogLine(logging.Formatter):
 
 
 def progress(iterable, total, label):
-    """A progress bar on a terminal; elsewhere the log lines tell."""
+    """A progress bar on a terminal; elsewhere a log line says what takes its time, and those of each item follow."""
+    if total:
+        log.info("%s: %d", label, total)
     return tqdm(iterable, total=total, desc=label, unit="", disable=not sys.stderr.isatty(), leave=False)

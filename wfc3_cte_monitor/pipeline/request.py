@@ -85,6 +85,8 @@ class Summary:
     """What ended the run before its end, one line."""
     aligned: int = 0
     """Files that came from newdata."""
+    elsewhere: dict = field(default_factory=dict)
+    """Program -> how many of these files are of it, of the programs that were not asked for."""
     masked: int = 0
     """Exposures among them that got a cosmic-ray mask."""
     found: int = 0
@@ -211,6 +213,7 @@ class Summary:
             "Summary" + (" of what was done until the run was interrupted" if self.interrupted else ""),
             *([f"  broken off by        {self.broken_off}"] if self.broken_off else []),
             *([_total("came from newdata", self.aligned)] if self.aligned else []),
+            *(f"    {number:5d}  of {program}, which was not asked for" for program, number in self.elsewhere.items()),
             *([_total("cosmic rays masked", self.masked)] if self.masked else []),
             *(
                 line

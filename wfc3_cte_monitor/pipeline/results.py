@@ -6,6 +6,7 @@ from astropy.table import Table
 
 from wfc3_cte_monitor.database import open_read_only, read_table
 from wfc3_cte_monitor.errors import DatabaseError
+from wfc3_cte_monitor.outputs import losses_table
 from wfc3_cte_monitor.pipeline.losses import losses_of
 from wfc3_cte_monitor.records import ExposureSet
 from wfc3_cte_monitor.settings import Settings, find_config, read_settings
@@ -120,7 +121,7 @@ class Results:
                 known = ", ".join(f"{one}" for one in getattr(self.settings, name))
                 raise DatabaseError(f"{value}: not in {name} ({known})")
         one = ExposureSet(target, filter, length, float(flashlvl), bool(ctecorr))
-        return losses_of(one, aperture, self.database, self.settings)
+        return losses_table(losses_of(one, aperture, self.database, self.settings))
 
     def table(self, target: str | None, name: str, **conditions: object) -> Table:
         """A table of the database as it is; see `database.read_table`.

@@ -127,5 +127,5 @@ def _draw(drawing):
     else:
         figure = plot_same_chip_logflux(drawing.losses, length=s.length)
     table_path = drawing.path.with_suffix(".txt")
-    outputs.write_table(drawing.losses, table_path)
+    outputs.write_table(outputs.losses_table(drawing.losses), table_path)
     return [table_path, *save(figure, drawing.path)]

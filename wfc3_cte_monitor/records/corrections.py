@@ -50,7 +50,8 @@ class CorrectionFlag(IntFlag):
     FLUX = 2
     """Fainter or brighter than the stars of the coefficients: the loss is that of the nearest of them."""
     BACKGROUND = 4
-    """Less or more background than the coefficients know: the loss is that at the nearest they know."""
+    """Less or more background than the coefficients know, by a factor of 1.4 and by 1 e-/px: the loss is that at the
+    nearest they know."""
     SATURATED = 8
     """So bright, or marked by the caller, that the flux is not to be trusted."""
     OFF_CHIP = 16
@@ -71,3 +72,5 @@ class CorrectedPhotometry:
     """Its standard error, as the coefficients have it [mag]."""
     flags: np.ndarray
     """Bits of `CorrectionFlag`."""
+    sources: tuple[str, ...] = ()
+    """Names of the coefficient files that had a say."""

@@ -14,6 +14,7 @@
     OFF_CHIP: "no row of the chip: no correction",
     NOT_FINITE: "something is missing or is no positive number: no correction",
   };
+  const POORLY_KNOWN = 0.1; // mag, as in "correct --what-if"
   const NAMES = ["target", "filter", "length", "ctecorr", "aperture"];
   const LABELS = { length: { s: "short (up to 60 s)", l: "long" }, ctecorr: { false: "FLT", true: "FLC" } };
   const field = (name) => form.elements.namedItem(name); // "length" alone would be their number
@@ -56,7 +57,9 @@
     result.textContent = Number.isFinite(correction)
       ? `${minus(correction)} ± ${minus(error)} mag too faint; corrected flux ${(star.flux * 10 ** (0.4 * correction)).toPrecision(6)} e⁻`
       : "no correction";
-    notes.replaceChildren(...flags.map((flag) => Object.assign(document.createElement("li"), { textContent: `${flag}: ${WORDS[flag]}` })));
+    const said = flags.map((flag) => `${flag}: ${WORDS[flag]}`);
+    if (error > POORLY_KNOWN) said.push(`poorly known: these data leave a standard error of more than ${POORLY_KNOWN} mag`);
+    notes.replaceChildren(...said.map((words) => Object.assign(document.createElement("li"), { textContent: words })));
     document.getElementById("used").textContent = cte.used(sets, star.background).map((set) => set.source).join(", ");
   }
 
