@@ -37,7 +37,7 @@ NAME = "ib7x0101q_flt.fits"
 
 def cases(number):
     """The test's `n_cases`: all of them, or, quick, some."""
-    return pytest.mark.parametrize("n_cases", [number // 20, pytest.param(number, marks=pytest.mark.slow)])
+    return pytest.mark.parametrize("n_cases", [number // 10, pytest.param(number, marks=pytest.mark.slow)])
 
 
 def try_all(strategy, check, n_cases):
@@ -188,7 +188,7 @@ def legal(tmp_path_factory):
     return read_settings(path)
 
 
-@cases(3500)
+@cases(1200)
 def test_any_header_is_an_exposure_a_rejection_or_unusable(n_cases, legal, tmp_path):
     def check(recipe):
         path = tmp_path / NAME
@@ -273,7 +273,7 @@ files = st.lists(lines, max_size=8).map("".join).map(lambda text: text.encode("u
 garbage = st.binary(max_size=200)
 
 
-@cases(3000)
+@cases(1000)
 def test_any_catalogue_is_read_line_by_line(n_cases, tmp_path):
     path = tmp_path / "ngc104_master.cat"
 
@@ -387,7 +387,7 @@ literals = st.recursive(
 )
 
 
-@cases(1500)
+@cases(800)
 def test_any_configuration_is_settings_or_refused(n_cases, legal, tmp_path):
     path = tmp_path / "config.py"
     names = st.sampled_from(sorted(plain_values()))

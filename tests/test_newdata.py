@@ -772,7 +772,7 @@ def test_a_killed_run_leaves_whole_files_each_in_one_place_and_the_next_complete
     for rootname in rootnames:
         place.put(rootname)
     chance = random.Random(5)
-    for _ in range(8):
+    for _ in range(5):
         process = start(place)
         time.sleep(chance.uniform(2.0, 9.0))
         with contextlib.suppress(ProcessLookupError):

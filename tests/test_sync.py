@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from running import run, run_tool
 from test_database import APRADS, BINS, MEASURED, ONE, TWO, catalog, photometry, store_pair
 
-from wfc3_cte_monitor.database import Database, copy_database, fileinfo_row, read_backup, sync_database
+from wfc3_cte_monitor.database import Database, Patience, copy_database, fileinfo_row, read_backup, sync_database
 from wfc3_cte_monitor.database import engine as engines
 from wfc3_cte_monitor.database.convert import converted
 from wfc3_cte_monitor.errors import ConfigurationError, DatabaseError
@@ -523,11 +523,11 @@ def test_killed_in_the_midst_it_is_as_it_was(filled, definitions, tmp_path):
     assert synced(filled, definitions.schema(), tmp_path).changes
 
 
-def test_another_process_that_writes_is_waited_for_and_then_named(filled, definitions, tmp_path, monkeypatch):
-    monkeypatch.setattr(engines, "_BUSY_SECONDS", 0.2)
+def test_another_process_that_writes_is_waited_for_and_then_named(filled, definitions, tmp_path):
     definitions.add("master", "NEW, Float")
     with Database(filled, definitions.schema()) as other, Database(filled, definitions.schema()) as database:
         other.engine.connect().close()
+        database.patience = Patience(0.2)
         with other.transaction(), pytest.raises(DatabaseError, match="another process has been writing"):
             sync_database(database, tmp_path / "backup.db")
     assert not list(tmp_path.glob("backup*"))

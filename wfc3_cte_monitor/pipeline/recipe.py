@@ -103,7 +103,7 @@ def _follow_recipe(request, settings, database, timestamp, summary, cluster):
 
 def _asked_for(request, settings):
     if not request.same_chip:
-        return "in the folders of the programs asked for"
+        return f"in the folders of the programs asked for; new ones belong into {settings.path_to_newdata}"
     sets = (f"{program} visits {' '.join(visits)}" for program, visits in settings.same_chip_visits.items())
     return f"of {', '.join(sets)}"
 
