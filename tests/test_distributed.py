@@ -65,8 +65,8 @@ def test_a_malformed_address_is_one_line(config, tmp_path, address):
     assert not (tmp_path / "outputs").exists()
 
 
-@pytest.fixture
 def free_port():
+    """A port at which nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
@@ -81,9 +81,9 @@ def refused(config, address):
     return line
 
 
-def test_a_scheduler_that_does_not_answer_is_one_line(config, tmp_path, monkeypatch, free_port):
+def test_a_scheduler_that_does_not_answer_is_one_line(config, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "_CONNECT", 1)
-    address = f"tcp://127.0.0.1:{free_port}"
+    address = f"tcp://127.0.0.1:{free_port()}"
     assert f"--scheduler {address}: no Dask scheduler answers there" in refused(config, address)
     assert not (tmp_path / "outputs").exists()
 
@@ -177,10 +177,7 @@ class TheirCluster:
 @pytest.fixture(scope="module")
 def theirs(tmp_path_factory):
     """A cluster of two workers with a process each."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    cluster_there = TheirCluster(tmp_path_factory.mktemp("cluster"), port)
+    cluster_there = TheirCluster(tmp_path_factory.mktemp("cluster"), free_port())
     try:
         cluster_there.start_workers(2)
         yield cluster_there
@@ -367,8 +364,8 @@ def test_a_worker_that_sees_another_folder_of_the_same_name_is_named(theirs, mak
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_goes_is_one_line_and_so_is_one_without_workers(config, tmp_path, free_port, monkeypatch):
-    own = TheirCluster(tmp_path, free_port)
+def test_a_scheduler_that_goes_is_one_line_and_so_is_one_without_workers(config, tmp_path, monkeypatch):
+    own = TheirCluster(tmp_path, free_port())
     try:
         monkeypatch.setattr(cluster, "_PATIENCE", 1)
         assert "no worker came in 1 s" in refused(config, own.address)

@@ -24,6 +24,8 @@ TUTORIAL = json.loads((DOCS / "tutorial.ipynb").read_text())
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
 NOT_HERE = ("python3 -m venv", ". .venv/", "pip install")
 """How lines begin that would install what is being tested."""
+LINE_BY_LINE = ("docs/getting_started.md", "docs/new_epoch.md", "docs/database.md")
+"""Pages whose blocks tests run as a user would; tests/test_documented_commands.py runs the commands of all others."""
 
 
 def pages():
