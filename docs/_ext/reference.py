@@ -142,12 +142,12 @@ def _bits(flag):
     """The bits of a flag, with what the code says below each."""
     yield from ("## Bits of the flags", "", plain(flag.__doc__), "")
     yield from (f"Flags are sums of these bits, in Python `wfc3_cte_monitor.records.{flag.__name__}`.", "")
-    yield from ("| Bit | Name | Meaning |", "| --- | --- | --- |")
+    yield from ("| Name | Bit | Meaning |", "| --- | --- | --- |")
     body = ast.parse(getsource(flag)).body[0].body
     for assigned, said in zip(body, body[1:], strict=False):
         if isinstance(assigned, ast.Assign):
             name = assigned.targets[0].id
-            yield f"| {int(flag[name])} | `{name}` | {plain(ast.literal_eval(said.value))} |"
+            yield f"| `{name}` | {int(flag[name])} | {plain(ast.literal_eval(said.value))} |"
     yield ""
 
 
