@@ -31,11 +31,13 @@ demo: $(VENV)/installed
 	$(BIN)/uvis_external_cte simulate $(DEMO) --lengths l --columns 192 --oddities --jobs $(JOBS)
 	$(BIN)/run_uvis_external_cte --pr all --config $(DEMO)/config.py --jobs $(JOBS)
 	@echo
-	@echo "web page      $(DEMO)/outputs/finalresults/report/index.html"
+	@echo "web page      $(DEMO)/outputs/finalresults/report/index.html: look here first, it has all of them"
 	@echo "figures       $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_time/*.png, cte_vs_logflux/*.png"
-	@echo "coefficients  $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_logflux/*_coeffs.txt"
+	@echo "coefficients  $(DEMO)/outputs/finalresults/pf0/most_recent/cte_vs_logflux/*_coeffs.ecsv"
+	@echo "              pf0: FLT without post-flash, to begin with; pf12: with 12 e-/px; pfall: all levels; _ctecorr: FLC"
 	@echo "database      $(DEMO)/database/uvis_external_cte.db"
-	@echo "truth         $(DEMO)/truth/"
+	@echo "truth         $(DEMO)/truth/: docs/getting_started.md, 'Check it yourself'"
+	@echo "to go on      . $(BIN)/activate; cd $(DEMO); run_uvis_external_cte --help"
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -39,4 +39,6 @@ html_copy_source = False
 html_show_copyright = False
 smartquotes = False
 pygments_style = "friendly"
+# Blocks without a language are commands of a shell, which the default would colour as Python.
+highlight_language = "text"
 templates_path = []

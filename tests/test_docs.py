@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_correct import coefficients
+from test_correct import of_all_levels
 
 from wfc3_cte_monitor import __version__
 from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
-from wfc3_cte_monitor.outputs import write_coefficients
+from wfc3_cte_monitor.outputs import publish_coefficients
 from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 ROOT = Path(__file__).parent.parent
@@ -124,9 +124,8 @@ def measured(tmp_path_factory, observatory):
     argv = ["--pr", "all", "--ctecorr", "flt", "--ap", "3", "--pl", "cte_time", "--jobs", "1"]
     assert run_uvis_external_cte.main([*argv, "--config", str(folder / "config.py")]) == 0
     results = folder / "outputs" / "finalresults"
-    write_coefficients(
-        coefficients(12.0), results / "pf12" / "most_recent" / "cte_vs_logflux" / "x_mjd58400_coeffs.txt"
-    )
+    publish_coefficients(of_all_levels(), results / "pfall" / "most_recent" / "cte_vs_flashlvl" / "x_coeffs.ecsv")
+    (folder / "truth").symlink_to(observatory / "truth")
     for path in (results / "pf0" / "most_recent" / "cte_vs_time").glob("*.txt"):
         shutil.copy(path, folder)
     return folder
@@ -188,17 +187,25 @@ def test_a_new_epoch_works_line_by_line_from_an_empty_data_folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_getting_started_works_line_by_line(tmp_path):
+def test_getting_started_works_line_by_line(tmp_path, monkeypatch, capsys):
     """The first fifteen minutes, but for the installation; what the page points to must be there afterwards."""
     page = PAGES["docs/getting_started.md"].split("\n## Your own data")[0]
     lines = [line for block in blocks(page) for line in block.splitlines() if not line.startswith(NOT_HERE)]
     shell = Shell(tmp_path)
     shell.run(*lines)
-    assert len(shell.codes) >= 5 and not any(shell.codes.values()), shell.said
+    assert len(shell.codes) >= 4 and not any(shell.codes.values()), shell.said
     for pattern in re.findall(r"`(outputs/[^`]*)`", page):
         assert list(shell.folder.glob(pattern)), pattern
     assert re.search(r"extracted +24\n", shell.said) and re.search(r"unchanged +24\n", shell.said)
     assert re.search(r"correction +0\.\d+ \+- 0\.\d+ mag", shell.said)
+    (check,) = blocks(page, "python")
+    monkeypatch.delenv(CONFIG_VARIABLE, raising=False)
+    monkeypatch.chdir(shell.folder)
+    exec(compile(check, "Check it yourself", "exec"), {})
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    (shown,) = (block for block in blocks(page, "text") if "pull" in block)
+    assert [words[:4] for words in said] == [line.split()[:4] for line in shown.splitlines()]
+    assert all(abs(float(words[-1])) < 4 for words in said)
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sep
 from astropy.io import fits
-from astropy.table import QTable
+from astropy.table import QTable, Table
 from astropy.time import Time
 from astropy.wcs import WCS
 
@@ -306,10 +306,25 @@ def test_pair_of_truths_gives_the_surface_back(cluster):
 
 def test_surface_table_states_every_set():
     table = surface_table()
-    row = table[(table["flashlvl"] == 12) & table["ctecorr"]][0]
+    row = table[(table["flashlvl"].value == 12) & table["ctecorr"]][0]
     assert row["factor"] == pytest.approx(0.08)
-    assert row["c12"] == pytest.approx(0.08 * SURFACE[1, 2])
+    assert row["c12"].value == pytest.approx(0.08 * SURFACE[1, 2])
     assert loss_factor(0.0, False) == 1.0
+
+
+def test_files_of_the_truth_say_what_they_hold(cluster, tmp_path):
+    """Every column is described, has its unit where it has one, and the formula gives the loss."""
+    for name, table in {"surface": surface_table(), "stars": truth_table(exposure_on(1), cluster)}.items():
+        table.write(tmp_path / f"{name}.ecsv")
+        read = Table.read(tmp_path / f"{name}.ecsv")
+        assert all(read[column].description for column in read.colnames)
+        without = {column for column in read.colnames if read[column].unit is None}
+        assert without == {"surface": {"ctecorr", "factor"}, "stars": {"id", "chip"}}[name]
+    surface = Table.read(tmp_path / "surface.ecsv")
+    assert surface["c21"].unit == "mag / day2" and "c_ij d^i f^j" in surface.meta["formula"]
+    one = surface[(surface["flashlvl"] == 12) & ~surface["ctecorr"]][0]
+    loss = sum(one[f"c{i}{j}"] * 2000**i * 3.1**j for i in range(3) for j in range(3))
+    assert loss == pytest.approx(true_loss(2000, 3.1, 12.0))
 
 
 # --- what the detector adds -------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ import argparse
 import ast
 import os
 import re
+from inspect import getsource
 
 from sphinx.util.docutils import SphinxDirective
 
 from wfc3_cte_monitor.commands import run_uvis_external_cte, uvis_external_cte
+from wfc3_cte_monitor.records import Flag
 from wfc3_cte_monitor.tables import read_definition, shipped_file
 
 __all__ = ["commands", "configuration", "setup", "tables"]
@@ -112,17 +114,19 @@ def _anchor(prog):
 
 
 def tables():
-    """Every table: its columns, their types, keys and meanings."""
+    """Every table: its columns, their types, keys and meanings; at last the bits of the flags."""
     folder = shipped_file("table_definitions")
     for path in (*sorted(folder.glob("*.txt")), *sorted((folder / "common").glob("*.txt"))):
         name = path.stem if path.parent != folder else f"<target>_{path.stem}"
         lines = path.read_text(encoding="utf-8").splitlines()
         meanings = [line.partition("#")[2].strip() for line in lines if line.partition("#")[0].strip()]
         yield from (f"## `{name}`", "", plain(lines[0].removeprefix("#")) + ".", "")
-        yield from ("| Column | Type | Key | Meaning |", "| --- | --- | --- | --- |")
+        yield from ("| Column | Type, keys | Meaning |", "| --- | --- | --- |")
         for column, meaning in zip(read_definition(path), meanings, strict=True):
-            yield f"| `{column.name}` | {column.type.__name__} | {_keys(column)} | {plain(meaning)} |"
+            kind = ", ".join(filter(None, (column.type.__name__, _keys(column))))
+            yield f"| `{column.name}` | {kind} | {plain(meaning)} |"
         yield ""
+    yield from _bits(Flag)
 
 
 def _keys(column):
@@ -132,6 +136,19 @@ def _keys(column):
     if column.references:
         marks.append(f"→ `{column.references}`")
     return ", ".join(marks)
+
+
+def _bits(flag):
+    """The bits of a flag, with what the code says below each."""
+    yield from ("## Bits of the flags", "", plain(flag.__doc__), "")
+    yield from (f"Flags are sums of these bits, in Python `wfc3_cte_monitor.records.{flag.__name__}`.", "")
+    yield from ("| Name | Bit | Meaning |", "| --- | --- | --- |")
+    body = ast.parse(getsource(flag)).body[0].body
+    for assigned, said in zip(body, body[1:], strict=False):
+        if isinstance(assigned, ast.Assign):
+            name = assigned.targets[0].id
+            yield f"| `{name}` | {int(flag[name])} | {plain(ast.literal_eval(said.value))} |"
+    yield ""
 
 
 # ---- Configuration ---------------------------------------------------------------------------------------------------

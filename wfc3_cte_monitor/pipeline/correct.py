@@ -78,7 +78,8 @@ def correct_photometry(
         sets those of the target, exposure length, FLT or FLC and aperture are taken: for a `background` the surface of
         all post-flash levels where there is one, else the loss is interpolated between those of single levels.
     flux : array_like or `astropy.units.Quantity`, optional
-        Sky-subtracted fluxes in the aperture [e-], or electrons per second where `exptime` is given.
+        Sky-subtracted fluxes in the aperture. Plain numbers are electrons of the whole exposure; a Quantity or column
+        with a unit may also be in electrons per second, which are multiplied with `exptime`.
     mag : array_like or `astropy.units.Quantity`, optional
         Or magnitudes. They need a zero point.
     zeropoint : float, optional

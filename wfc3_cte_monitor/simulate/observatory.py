@@ -27,6 +27,22 @@ _LOG = logging.getLogger(__name__)
 
 _FLASHLVLS = (0.0, 6.0, 12.0, 18.0, 24.0, 33.0, 55.0, 91.0, 116.0)
 
+_FORMULA = (
+    "S(d, f) = sum of c_ij d^i f^j [mag / 2051 px]; d = MJD - 55400 [d]; f = log10 of the flux in 3 px after half a"
+    " chip of transfers [e-], clipped to f_range; in n transfers a star loses S n / 2051 mag"
+)
+_STARS = {
+    "id": (None, "of the master catalogue"),
+    "chip": (None, "1: UVIS1, 2: UVIS2"),
+    "x": ("pix", "column, 1-based"),
+    "y": ("pix", "row, 1-based"),
+    "n_transfers": ("pix", "rows to the amplifier"),
+    "flux0": ("electron", "total, before the loss"),
+    "flux": ("electron", "total, after the loss"),
+    "flux_3": ("electron", "in 3 px, after the loss, times the pixel area"),
+}
+"""Column of `truth_table` -> its unit, and what it is."""
+
 
 @dataclass(frozen=True)
 class _Task:
@@ -176,19 +192,23 @@ def truth_table(exposure: PlannedExposure, cluster: Cluster, *, ctecorr: bool = 
         id, chip, x, y (1-based) [px], n_transfers [px], flux0 (total, before the loss), flux (total, after it) and
         flux_3 (after it, in 3 px, corrected for the pixel area) [e-]; the meta says what the loss was made of.
     """
-    columns = {name: [] for name in ("id", "chip", "x", "y", "n_transfers", "flux0", "flux", "flux_3")}
+    columns = {name: [] for name in _STARS}
     for chip in CHIPS:
         stars = stars_on_chip(exposure, cluster, chip, ctecorr=ctecorr, n_columns=n_columns)
         shown = inside((n_columns, ROWS), stars.x, stars.y)
         for name, values in columns.items():
             values.append(np.full(shown.sum(), chip) if name == "chip" else getattr(stars, name)[shown])
     table = QTable({name: np.concatenate(values) for name, values in columns.items()})
-    for name in ("x", "y", "n_transfers"):
-        table[name].unit = "pix"
-    for name in ("flux0", "flux", "flux_3"):
-        table[name].unit = "electron"
+    for name, (unit, description) in _STARS.items():
+        _describe(table, name, unit, description)
     table.meta = _truth_meta(exposure, ctecorr)
     return table
+
+
+def _describe(table, name, unit, description):
+    if unit:
+        table[name].unit = unit
+    table[name].info.description = description
 
 
 def _truth_meta(exposure, ctecorr):
@@ -212,14 +232,23 @@ def _truth_meta(exposure, ctecorr):
 def surface_table() -> QTable:
     """The surface, one row for each post-flash level and for FLT and FLC, as an `astropy.table.QTable`.
 
-    Columns flashlvl [e-/px], ctecorr, factor and c_ij (factor included) [mag per 2051 px]; meta: c_ij of the FLT
-    without post-flash, and the range that f is clipped to.
+    Columns flashlvl [e-/px], ctecorr, factor and c_ij (factor included) [mag per 2051 px and day^i]; meta: the formula,
+    c_ij of the FLT without post-flash, and the range that f is clipped to.
     """
     sets = [(flashlvl, ctecorr) for flashlvl in _FLASHLVLS for ctecorr in (False, True)]
     factor = np.array([loss_factor(*one) for one in sets])
     columns = {"flashlvl": [one[0] for one in sets], "ctecorr": [one[1] for one in sets], "factor": factor}
     terms = {f"c{i}{j}": factor * SURFACE[i, j] for i in range(3) for j in range(3)}
-    return QTable(columns | terms, meta={"coefficients": SURFACE.tolist(), "f_range": list(F_RANGE)})
+    meta = {"formula": _FORMULA, "coefficients": SURFACE.tolist(), "f_range": list(F_RANGE)}
+    table = QTable(columns | terms, meta=meta)
+    _describe(table, "flashlvl", "electron / pix", "post-flash level")
+    _describe(table, "ctecorr", None, "True: FLC, False: FLT")
+    _describe(table, "factor", None, "what the loss of an FLT without post-flash is multiplied with")
+    for i in range(3):
+        for j in range(3):
+            unit = f"mag / day{i}" if i else "mag"
+            _describe(table, f"c{i}{j}", unit, f"of d^{i} f^{j}, factor included, per 2051 px")
+    return table
 
 
 def write_master_catalog(cluster, path):
