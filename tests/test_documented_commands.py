@@ -41,13 +41,13 @@ ORDER = (
 """What later ones need comes first."""
 SMALLER = {
     "simulate": ("--epochs", "1", "--targets", "ngc104", "--lengths", "l", "--flashlvl", "0", "--columns", "32"),
-    "validate": ("--epochs", "3", "--flashlvl", "0", "12", "--columns", "48"),
     "photom_tests_modeldata": ("--side", "6"),
 }
 """Given once more, they count instead of what stands there or is the default, which takes minutes."""
 NOT_ALL_WELL = {
     "check_newdata": "expected exposures are missing",
     "validate": "few stars are no closure",
+    "--xdithers": "chips so narrow do not see the field from so far",
 }
 """Commands that may end with 1 here, and why."""
 
@@ -123,6 +123,7 @@ def substitutes(root, scheduler, postgresql):
         "copy URL": f"copy {postgresql.new()}",
         "copy elsewhere.db": "copy copied.db",
         " A B": " before.db database/uvis_external_cte.db",
+        "validate somewhere": "validate smaller",
         "initial_setup$": "initial_setup --folder new",
         "~/uvis_cte --path_to_data /data/uvis_cte": f"~/other --path_to_data {root / 'other_data'}",
         "ibxx01aaq": "ib7x0101q",

@@ -28,6 +28,12 @@ def test_a_check_allows_for_three_standard_errors(value, error, passed):
     assert Check("it", value, error, -0.006, 0.006).passed == passed
 
 
+def test_too_few_epochs_to_judge_are_one_line(tmp_path):
+    outcome = run_tool("validate", tmp_path / "few", "--epochs", 1, "--columns", 32, "--flashlvl", 0, "--jobs", 1)
+    assert outcome.code == 2
+    assert outcome.lines[-1].endswith("too few stars or epochs; more --epochs or --columns")
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("validation")

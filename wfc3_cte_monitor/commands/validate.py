@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wfc3_cte_monitor.commands.common import add_jobs, examples, positive_int
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
-from wfc3_cte_monitor.errors import ConfigurationError
+from wfc3_cte_monitor.errors import ConfigurationError, NotEnoughPointsError
 from wfc3_cte_monitor.pipeline.request import Request
 from wfc3_cte_monitor.settings import read_settings
 
@@ -59,7 +59,10 @@ def _run(args):
         raise KeyboardInterrupt
     if summary.exit_code:
         raise ConfigurationError(f"{folder}: the run over it failed: {summary.broken_off or summary.failures[0]}")
-    found = validate(folder, settings, ctecorr)
+    try:
+        found = validate(folder, settings, ctecorr)
+    except NotEnoughPointsError as error:
+        raise ConfigurationError(f"{folder}: {error}: too few stars or epochs; more --epochs or --columns") from error
     _write(found, make_folder(folder / "validation"), ctecorr)
     print("\n".join(_lines(found.checks)))
     failed = sum(not check.passed for check in found.checks)
