@@ -23,10 +23,10 @@ __all__ = ["add_parser", "EXAMPLES"]
 
 EXAMPLES = """\
 examples:
-  stars of an FLT:     uvis_external_cte correct in.ecsv -o out.ecsv --image ibxx01aaq_flt.fits --chip 2 --background 9
-  other coefficients:  uvis_external_cte correct in.csv -o out.csv --coeffs some/ --mjd 57800 --exptime 350 --background 9
-  one question:        uvis_external_cte correct --what-if --mjd 57800 --flux 700 --background 14 --y 1800 --chip 2
-  planning:            uvis_external_cte correct --plan --mjd 61000 --flux 700
+  stars of an FLT:  uvis_external_cte correct in.ecsv -o out.ecsv --image ibxx01aaq_flt.fits --chip 2 --background 9
+  other files:      uvis_external_cte correct in.csv -o out.csv --coeffs some/ --mjd 57800 --exptime 350 --background 9
+  one question:     uvis_external_cte correct --what-if --mjd 57800 --flux 700 --background 14 --y 1800 --chip 2
+  planning:         uvis_external_cte correct --plan --mjd 61000 --flux 700
 """
 
 _POORLY_KNOWN = 0.1
