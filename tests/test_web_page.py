@@ -273,6 +273,7 @@ def test_a_tap_tells_the_numbers_and_leads_to_the_pair(opened):
     page.wait_for_selector("#told a")
     assert page.url == here and re.search(r"\d+ stars\nloss .* ± ", page.inner_text("#told"))
     assert page.get_attribute("#told", "role") == "status"
+    assert page.locator("#figure .hoverlayer text").count() == 0, "nothing hides the figure"
     page.tap("#told a")
     page.wait_for_url("**/pairs/*_flt.html")
 

@@ -261,7 +261,7 @@ def _way_of_stars(one, draft, counts, joined, settings):
     finest = {(b.lo, b.hi) for b in finest_bins(settings.bins)}
     for aperture in settings.aprads:
         both = [_flags(e, aperture, counts) for e in (pair.one, pair.two)]
-        on_both = joined[(*images, aperture)]
+        on_both = joined.get((*images, aperture), 0)
         rows = (row for row in _rows_of_pair(one.losses[aperture], images) if (row["lo"], row["hi"]) in finest)
         in_lines = sum(int(row["n_points"]) for row in rows)
         of_aperture = {

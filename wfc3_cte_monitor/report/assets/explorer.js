@@ -10,7 +10,7 @@
 
   // Okabe & Ito (2008): colours that the colour-blind tell apart, and dark enough on white; symbols differ, too.
   const LOOKS = [["#0072B2", "circle"], ["#D55E00", "square"], ["#009E73", "diamond"], ["#CC79A7", "triangle-up"],
-    ["#000000", "triangle-down"], ["#E69F00", "cross"], ["#56B4E9", "star"]];
+    ["#000000", "triangle-down"], ["#E69F00", "cross"], ["#56B4E9", "star"], ["#777777", "hexagon"], ["#7A4B9A", "x"]];
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"];
   const DASH_NAMES = { dash: "dashed", dot: "dotted", dashdot: "dash-dotted", longdash: "long dashes", longdashdot: "long dashes and dots" };
   const FEWEST_STARS = 10;
@@ -29,6 +29,8 @@
   const text = (value) => String(value).replace(/&/g, "&amp;").replace(/</g, "&lt;");
   const fixed = (value, digits) => value.toFixed(digits).replace("-", "−");
   const levels = ascending(data.sets.map((set) => set.flashlvl));
+  // Of a finger: what a mouse shows when it points is then told below the figure, before the page of the pair opens.
+  const cannotPoint = () => window.matchMedia("(hover: none)").matches;
   const flashName = (level) => (level ? `flash ${level} e⁻/px` : "no flash");
   const binName = (bin) => `${bin.lo}–${bin.hi} e⁻`;
   const epochsOf = (points) => ascending(points.map((point) => point.pair.epoch));
@@ -156,7 +158,8 @@
         marker: byEpoch
           ? { symbol, size: 8, color: of.map((point) => year(point.pair.epoch)), line: { color: "#333333", width: 0.8 }, coloraxis: "coloraxis" }
           : { symbol, size: 8, color },
-        customdata: of, text: of.map(says), hovertemplate: "%{text}<extra></extra>",
+        customdata: of, text: of.map(says),
+        ...(cannotPoint() ? { hoverinfo: "none" } : { hovertemplate: "%{text}<extra></extra>" }),
       };
     }).filter((trace) => trace.x.length);
   }
@@ -350,8 +353,7 @@
   figure.on("plotly_click", (event) => {
     const point = event.points[0] && event.points[0].customdata;
     if (!point) return;
-    // Who cannot point would leave the page before having seen the numbers.
-    if (window.matchMedia("(hover: none)").matches) tell(point);
+    if (cannotPoint()) tell(point);
     else if (point.pair.page) location.href = point.pair.page;
   });
 })();
