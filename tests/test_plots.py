@@ -386,7 +386,7 @@ def test_logflux_without_a_model_says_why():
     figure = plots.plot_cte_logflux(points, curves[:0])
     assert len(panels(figure)) == 1
     assert "no model: rank 3 of 9" in texts(figure)
-    assert legend_labels(figure) == ["2010.0"]
+    assert legend_labels(figure) == ["2010.01"]
 
 
 def test_logflux_of_nothing_is_an_empty_figure():
@@ -494,7 +494,7 @@ def test_a_long_title_is_set_smaller_instead_of_being_cut():
 def test_years_and_dates_are_inverse():
     assert style.mjd_to_year(57388.0) == pytest.approx(2016.0, abs=0.003)
     assert style.year_to_mjd(style.mjd_to_year(56123.4)) == pytest.approx(56123.4)
-    assert style.year_labels([57000.0, 57365.25]) == ["2014.9", "2015.9"]
+    assert style.year_labels([57000.0, 57365.25]) == ["2014.94", "2015.94"]
     assert style.year_labels([57000.0, 57004.0]) == ["2014.94", "2014.95"]
 
 

@@ -1,12 +1,15 @@
 """The room of the web page: what moved, what changed, what scripts get, and that no text is obeyed."""
 
 import json
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.table import Table
 
 from wfc3_cte_monitor import outputs, report
+from wfc3_cte_monitor.pipeline.sharing import name_of, place_in, shareable, shareable_command
 from wfc3_cte_monitor.records import FluxBin, set_title
 
 BIN = (500.0, 1000.0)
@@ -66,6 +69,12 @@ def test_a_surprise_is_off_the_coefficients_of_before(expected, surprise):
     (move,) = report.movements(table, predicted)
     assert asked == [(57200, 2.85)]
     assert move.is_surprise is surprise and np.isclose(move.deviation, (0.1 - expected) / 0.005)
+
+
+@pytest.mark.parametrize(("err", "constrained"), [(0.2, True), (0.8, False), (np.nan, False)])
+def test_what_coefficients_hardly_know_is_no_expectation(err, constrained):
+    (move,) = report.movements(losses((1, 57000, 0.05, 0.003), (2, 57200, 0.1, 0.003)), lambda *_: (0.1, err))
+    assert move.is_constrained is constrained
 
 
 def test_nothing_measured_nothing_moved():
@@ -132,6 +141,8 @@ def test_texts_of_files_are_shown_and_not_obeyed():
         facts=[(hostile, [hostile])],
         pictures=[{"png": hostile, "alt": hostile, "files": [(hostile, hostile)]}],
         apertures=[table],
+        radii=[3],
+        way=[(hostile, [1])],
         flag_names=[hostile],
         flags=[],
     )
@@ -146,6 +157,29 @@ def test_the_plotting_library_is_that_of_the_installed_package():
     name, read = report.plotting_library()
     assert name.startswith("plotly-") and name.endswith(".min.js")
     assert "plotly.js v" in read()[:100]
+
+
+# ---- Texts without the machine ---------------------------------------------------------------------------------------
+
+
+def test_texts_tell_of_no_machine():
+    folders = {"path_to_data": Path("/disk/cte/data"), "path_to_outputs": Path("/disk/cte/my outputs")}
+    settings = SimpleNamespace(**folders, path_to_db=None, path_to_automated_outputs=None)
+    url = SimpleNamespace(database="uvis_cte")
+    database = SimpleNamespace(file=None, url=url, place="postgresql+psycopg://monitor:***@server/uvis_cte")
+    assert name_of(database) == "uvis_cte"
+    for text, shared in (
+        ("/disk/cte/data/12348/a_flt.fits: damaged", "12348/a_flt.fits: damaged"),
+        ("/disk/cte/my outputs/photom/a.coo: No space left", "photom/a.coo: No space left"),
+        ("config (/home/me/config.py) and '/opt/x/y.cat'", "config (config.py) and 'y.cat'"),
+        (f"database {database.place}: is locked", "database uvis_cte: is locked"),
+        ("F1/F2 of 12 e-/px, see https://archive.org/a/b", "F1/F2 of 12 e-/px, see https://archive.org/a/b"),
+    ):
+        assert shareable(text, database, settings) == shared
+    command = "run_uvis_external_cte --pr all --config '/home/my dir/config.py' --dbfile=/x/y.db --jobs 2"
+    assert shareable_command(command) == "run_uvis_external_cte --pr all --config config.py --dbfile=y.db --jobs 2"
+    assert place_in(Path("/disk/data"), "/disk/data/12348/a.fits") == "12348/a.fits"
+    assert place_in(Path("/disk/data"), "/elsewhere/a.fits") == "a.fits"
 
 
 # ---- Copies ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import re
+import socket
 import sqlite3
 import threading
 from html.parser import HTMLParser
@@ -12,13 +13,15 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from astropy.table import Table
 from markupsafe import escape
 from running import run, run_tool
 
-from wfc3_cte_monitor import correct_photometry, simulate
+from wfc3_cte_monitor import correct_photometry, report, simulate
 from wfc3_cte_monitor.database import Database
 from wfc3_cte_monitor.pipeline.correct import coefficients_for, find_coefficients
-from wfc3_cte_monitor.records import CorrectionFlag
+from wfc3_cte_monitor.pipeline.sharing import shareable_command
+from wfc3_cte_monitor.records import CorrectionFlag, FluxBin
 from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.slopes import loss
 from wfc3_cte_monitor.tables import Schema, shipped_file
@@ -62,8 +65,11 @@ def opened(browser, address):
     """``opened('index.html')``: a page that must neither complain nor ask another server for anything."""
     wrong, pages = [], []
 
-    def open_page(name, width=1200, at=address):
-        page = browser.new_page(viewport={"width": width, "height": 900})
+    def open_page(name, width=1200, at=address, losses=None, **options):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+        if losses:
+            text = report.script_text("cteLosses", losses)
+            page.route("**/data/losses.js*", lambda route: route.fulfill(body=text, content_type="text/javascript"))
         page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
@@ -130,7 +136,7 @@ def test_a_click_leads_to_the_pair(opened):
         image.scroll_into_view_if_needed()
         page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=image.element_handle())
     assert page.locator("img").count() == 4, "both exposures, and a figure for each aperture"
-    assert page.locator("table").count() == 4, "facts, slopes for each aperture, flags"
+    assert page.locator("table").count() == 5, "facts, slopes for each aperture, way of the stars, flags"
 
 
 def test_what_is_chosen_is_drawn_and_stays_in_the_address(opened):
@@ -151,12 +157,125 @@ def test_what_is_chosen_is_drawn_and_stays_in_the_address(opened):
     again.wait_for_function("document.querySelectorAll('#figure .points path').length === 2")
 
 
-@pytest.mark.parametrize(("against", "lines"), [("date", 2), ("flux", 2), ("background", 1)])
-def test_the_published_model_is_drawn_unless_it_is_not_wanted(opened, against, lines):
+# Four epochs without post-flash, two with.
+@pytest.mark.parametrize(("against", "lines", "colors"), [("date", 2, 2), ("flux", 6, 4), ("background", 4, 4)])
+def test_the_published_model_is_drawn_unless_it_is_not_wanted(opened, against, lines, colors):
     page = explorer(opened, f"#x={against}")
-    assert page.locator("#figure .js-line").count() == lines
+    drawn = page.locator("#figure .js-line")
+    assert drawn.count() == lines
+    assert len({line.evaluate("line => line.style.stroke") for line in drawn.all()}) == colors
     page.uncheck("[name=model]")
     page.wait_for_function("document.querySelectorAll('#figure .js-line').length === 0")
+    assert page.inner_text("#lines") == ""
+
+
+def test_a_sentence_says_what_the_lines_are(opened):
+    page = explorer(opened, "#x=flux")
+    epochs = "2010.74, 2012.19, 2014.53, 2017.05"
+    dashes = "solid: no flash, dashed: flash 12 e⁻/px"
+    assert page.inner_text("#lines") == f"Lines: the published coefficients, for the epochs {epochs}; {dashes}."
+    page.select_option("[name=x]", "background")
+    page.wait_for_function("document.querySelectorAll('#figure .js-line').length === 4")
+    assert f"at the median flux of the bin, for the epochs {epochs}." in page.inner_text("#lines")
+    page.select_option("[name=x]", "date")
+    page.wait_for_function("document.querySelectorAll('#figure .js-line').length === 2")
+    assert page.inner_text("#lines") == "Lines: the published coefficients at the median flux of the bin."
+
+
+@pytest.mark.parametrize("against", ["flux", "background"])
+def test_a_line_has_the_colour_of_the_points_of_its_epoch(opened, against):
+    page = explorer(opened, f"#x={against}&flashlvl=0")
+    points = {point.evaluate("point => point.style.fill") for point in page.locator("#figure .points path").all()}
+    lines = {line.evaluate("line => line.style.stroke") for line in page.locator("#figure .js-line").all()}
+    assert len(points) == 4 and lines == points
+    assert all(contrast_on_white(color) > 2.5 for color in lines)
+
+
+def contrast_on_white(color):
+    """As WCAG 2.1 defines it."""
+    channels = np.array([int(value) / 255 for value in re.findall(r"\d+", color)])
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def cluster(name, dates):
+    """Losses of a cluster without post-flash, a pair per date [MJD]."""
+    n = len(dates)
+    columns = {
+        **{f"imagename_{k}": [f"{name}_{date}_{k}.fits" for date in dates] for k in (1, 2)},
+        **{"mjd": dates, "epoch": dates, "background": [1.5] * n, "lo": [500.0] * n, "hi": [1000.0] * n},
+        **{"n_points": [50] * n, "logflux": [2.85] * n, "loss": [0.1] * n, "loss_err": [0.01] * n},
+    }
+    about = {"filter": "F502N", "length": "l", "flashlvl": 0.0, "ctecorr": False, "aperture": 3.0, "loss_unit": "mag"}
+    return Table(columns, meta={"target": name, **about})
+
+
+@pytest.fixture
+def many(opened):
+    """The explorer with twenty epochs of one cluster and five of another, given the fragment."""
+    dates = np.linspace(55200, 58000, 20), np.linspace(55100, 58100, 5)
+    tables = [cluster(name, of.tolist()) for name, of in zip(("ngc104", "ngc6791"), dates, strict=True)]
+    losses = report.explorer_data(tables, {}, [FluxBin(500, 1000)], [FluxBin(500, 1000)])
+    return lambda fragment="": explorer(opened, fragment, losses=losses)
+
+
+def epochs_offered(page, name):
+    labels = page.locator(f"[name={name}] option").all_inner_texts()
+    return labels, page.locator(f"[name={name}] option:checked").inner_text()
+
+
+def test_of_many_epochs_some_have_lines_the_first_and_the_last_among_them(many):
+    page = many("#x=flux")
+    assert page.locator("#figure .js-line").count() == 6
+    labels, _ = epochs_offered(page, "first")
+    told = re.findall(r"\d{4}\.\d\d", page.inner_text("#lines"))
+    assert "for 6 of the 20 epochs" in page.inner_text("#lines")
+    assert len(told) == 6 and (told[0], told[-1]) == (labels[0], labels[-1])
+
+
+def test_the_epochs_of_the_chosen_cluster_are_offered(many):
+    page = many()
+    labels, first = epochs_offered(page, "first")
+    assert len(labels) == len({*labels}) == 20 and first == labels[0]
+    page.select_option("[name=target]", "ngc6791")
+    page.wait_for_function("document.querySelectorAll('#figure .points path').length === 5")
+    labels, first = epochs_offered(page, "first")
+    assert len(labels) == 5
+    assert (first, epochs_offered(page, "last")[1]) == (labels[0], labels[-1]), "all stay all"
+    page.select_option("[name=first]", index=2)
+    page.select_option("[name=target]", "ngc104")
+    page.wait_for_function("document.querySelectorAll('#figure .points path').length > 5")
+    assert abs(float(epochs_offered(page, "first")[1]) - float(labels[2])) < 0.3, "the nearest one"
+
+
+def test_an_address_of_before_leads_to_the_nearest_epochs(many):
+    page = many("#target=ngc6791&first=55836.4&last=57352.9")
+    assert page.locator("#figure .points path").count() == 3
+
+
+def test_all_sets_of_a_cluster_have_the_same_epochs(opened):
+    labels, _ = epochs_offered(explorer(opened), "last")
+    assert labels == ["2010.74", "2012.19", "2014.53", "2017.05"]
+
+
+def test_the_axes_have_readable_numbers(opened):
+    page = explorer(opened, "#x=flux")
+    assert page.locator("#figure .xtick text").all_text_contents() == ["500", "1000", "2000", "5000", "10000", "20000"]
+    page = explorer(opened, "#x=date&first=57772&last=57772")
+    labels = page.locator("#figure .xtick text").all_text_contents()
+    assert len(labels) == len({*labels}) > 1 and all(re.fullmatch(r"20\d\d(\.\d+)?", label) for label in labels)
+
+
+def test_a_tap_tells_the_numbers_and_leads_to_the_pair(opened):
+    page = explorer(opened, "#x=date&flashlvl=0", width=390, has_touch=True, is_mobile=True)
+    here = page.url
+    page.touchscreen.tap(*middle_of(page.locator("#figure .points path").first))
+    page.wait_for_selector("#told a")
+    assert page.url == here and re.search(r"\d+ stars\nloss .* ± ", page.inner_text("#told"))
+    assert page.get_attribute("#told", "role") == "status"
+    assert page.locator("#figure .hoverlayer text").count() == 0, "nothing hides the figure"
+    page.tap("#told a")
+    page.wait_for_url("**/pairs/*_flt.html")
 
 
 def test_the_table_has_the_points_and_the_figure_for_print_is_of_the_choice(opened):
@@ -214,6 +333,10 @@ def test_the_form_of_the_calculator(opened):
     assert float(re.match(r"(−?[\d.]+) ±", page.inner_text("#result"))[1]) == pytest.approx(lost, abs=2e-4)
     page.fill("#calculator [name=date]", "2035-01-01")
     assert "DATE: extrapolated" in page.inner_text("#notes")
+    page.fill("#calculator [name=background]", "500")
+    page.fill("#calculator [name=flux]", "5")
+    notes = page.locator("#notes li").all_inner_texts()
+    assert [note.partition(":")[0] for note in notes] == ["DATE", "FLUX", "BACKGROUND"]
     page.fill("#calculator [name=flux]", "")
     assert page.inner_text("#result") == "no correction" and "NOT_FINITE" in page.inner_text("#notes")
 
@@ -288,11 +411,69 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened, folder, kind):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_captions_and_sets_can_be_read_on_a_phone(opened):
+    page = explorer(opened, width=390)
+    page.click("#glance summary")
+    box = page.locator("#glance caption span").bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    region = page.locator("#glance .scroll")
+    assert region.evaluate("one => one.scrollWidth > one.clientWidth + 200")
+    assert region.evaluate("one => getComputedStyle(one).backgroundImage").count("gradient") == 4, (
+        "a shade where it is cut"
+    )
+    region.evaluate("one => { one.scrollLeft = 300; }")
+    assert page.locator("#glance caption span").bounding_box()["x"] == box["x"], "it stays in view"
+    assert page.locator("#glance td.set").first.bounding_box()["width"] >= 140
+
+
+def test_figures_open_in_full_size(opened, folder):
+    name = sorted(folder.glob("sets/*.html"))[0].relative_to(folder).as_posix()
+    page = opened(name, width=390)
+    assert "opens it in full size" in page.inner_text("main")
+    png = page.locator("figcaption >> text=full size (PNG)").first.get_attribute("href")
+    assert png.endswith(".png") and page.locator("figure > a").first.get_attribute("href") == png
+
+
+def test_no_page_tells_of_the_machine(root, folder):
+    for path in (path for kind in ("html", "js", "json") for path in folder.rglob(f"*.{kind}")):
+        text = path.read_text()
+        assert str(root) not in text and "sqlite:" not in text, path
+        assert path.suffix == ".js" or not re.search(rf"\b{re.escape(socket.gethostname())}\b", text), path
+
+
+def test_the_way_of_the_stars(root, folder):
+    path = sorted((folder / "pairs").glob("*.html"))[0]
+    text = path.read_text().partition("The way of the stars</h2>")[2].partition("</table>")[0]
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", text)
+    steps = {step: np.array(re.findall(r">(\d+)<", numbers), dtype=int) for step, numbers in rows}
+    one, two = (f"{name}_flt.fits" for name in path.stem.split("_")[:2])
+    with contextlib.closing(sqlite3.connect(root / "database" / "uvis_external_cte.db")) as connection:
+        joined = connection.execute(
+            "SELECT NUMSTARS FROM ngc104_results WHERE IMAGENAME_1 = ? AND IMAGENAME_2 = ? ORDER BY APERTURE",
+            (one, two),
+        ).fetchall()
+        measured = connection.execute("SELECT NUMSTARS FROM ngc104_fileinfo WHERE IMAGENAME = ?", (one,)).fetchone()
+    assert steps["without a flag on both"].tolist() == [number for (number,) in joined]
+    assert steps[f"measured on {one}"].tolist() == [*measured] * 2
+    assert np.all(steps[f"without a flag on {two}"] <= steps[f"measured on {two}"])
+    left = steps["in the lines of the bins that do not overlap"], steps["outside of these bins, or clipped as outliers"]
+    assert np.all(left[0] > 0) and np.all(left[1] >= 0) and np.all(sum(left) == steps["without a flag on both"])
+
+
+def test_the_words_are_explained(opened):
+    page = explorer(opened)
+    page.click("text=What the words mean >> nth=0")
+    page.click("#words summary")
+    words = page.inner_text("#words dl")
+    assert all(word in words for word in ("pf0", "FLT, FLC", "post-flash", "x-dither", "S(d, f)", "epoch"))
+
+
 def test_it_tells_of_the_run(root, folder):
     text = (folder / "index.html").read_text()
     with contextlib.closing(sqlite3.connect(root / "database" / "uvis_external_cte.db")) as connection:
         command, user = connection.execute("SELECT COMMAND, USERNAME FROM runs WHERE id = 1").fetchone()
-    assert f"<code>{escape(command)}</code>" in text and f"{user} on " in text
+    assert f"<code>{escape(shareable_command(command))}</code>" in text and f"{user}, 20" in text
+    assert "<span>uvis_external_cte.db, sqlite" in text
     assert "left out: " in text and "rows checked" in text
     assert "This is the first run that this page knows." in text
 

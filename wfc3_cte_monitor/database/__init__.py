@@ -4,7 +4,7 @@ from wfc3_cte_monitor.database.backup import Backup, backup_path, backups_beside
 from wfc3_cte_monitor.database.checks import check_database
 from wfc3_cte_monitor.database.copy import TableCopy, copy_database, left_behind
 from wfc3_cte_monitor.database.core import Database
-from wfc3_cte_monitor.database.flags import flag_counts
+from wfc3_cte_monitor.database.flags import flag_counts, joined_counts
 from wfc3_cte_monitor.database.reading import open_read_only, read_table
 from wfc3_cte_monitor.database.refill import replace_fileinfo, replace_phot
 from wfc3_cte_monitor.database.restore import Restored, restore_backup
@@ -43,6 +43,7 @@ __all__ = [
     "failures",
     "flag_counts",
     "is_alive",
+    "joined_counts",
     "fileinfo_row",
     "left_behind",
     "make_backup",

@@ -1,4 +1,4 @@
-"""How many stars have which flags."""
+"""How many stars have which flags, and how many both exposures of a pair have."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from wfc3_cte_monitor.database.core import Database
 from wfc3_cte_monitor.database.rows import aperture_label
 
-__all__ = ["flag_counts"]
+__all__ = ["flag_counts", "joined_counts"]
 
 _AT_ONCE = 200
 """Image names in one query."""
@@ -44,3 +44,11 @@ def flag_counts(
                 for name, bits, number in connection.execute(query):
                     counts[name, aperture][bits] = number
     return counts
+
+
+def joined_counts(database: Database, target: str) -> dict[tuple[str, str, float], int]:
+    """The stars that both exposures of a pair have without a flag: (image name 1, 2, aperture [px]) -> number."""
+    results = database.schema.table(target, "results")
+    columns = [results.c[name] for name in ("IMAGENAME_1", "IMAGENAME_2", "APERTURE", "NUMSTARS")]
+    with database.reading() as connection:
+        return {(*key,): number for *key, number in connection.execute(sa.select(*columns))}

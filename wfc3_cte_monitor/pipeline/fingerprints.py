@@ -21,7 +21,7 @@ _DRAWS = (
     *("plots", "surface", "slopes.py", "pairing.py", "outputs", "records"),
     *("pipeline/draw.py", "pipeline/drawing.py", "pipeline/same_chip.py", "pipeline/levels.py", "pipeline/losses.py"),
 )
-_MAKES_PAGES = ("report", "records", "pipeline/report.py", "pipeline/pair_pages.py")
+_MAKES_PAGES = ("report", "records", "pipeline/report.py", "pipeline/pair_pages.py", "pipeline/sharing.py")
 _SOURCES = (".py", ".html", ".css", ".js")
 _LIBRARIES = ("numpy", "astropy", "scipy", "sep", "astroscrappy", "matplotlib")
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wfc3_cte_monitor import outputs, report
-from wfc3_cte_monitor.database import flag_counts
+from wfc3_cte_monitor.database import flag_counts, joined_counts
 from wfc3_cte_monitor.pipeline import fingerprints
 from wfc3_cte_monitor.pipeline.one_exposure import files_of
 from wfc3_cte_monitor.pipeline.parallel import in_order, progress
+from wfc3_cte_monitor.pipeline.sharing import place_in
 from wfc3_cte_monitor.records import ExposurePair, Flag, set_title
+from wfc3_cte_monitor.surface import finest_bins
 
 __all__ = ["FILES", "SetOfPairs", "build_pair_pages", "pairs_of_set", "picture", "title_of_set", "write_page"]
 
@@ -99,7 +101,7 @@ def _drafts(one, results, folder, settings):
     for earlier, (images, pair), later in around:
         links = _links(pair, one, settings)
         prints = [results.get((*images, aperture)) for aperture in settings.aprads]
-        content = prints, earlier, later, one.title, settings.path_to_photom
+        content = prints, earlier, later, one.title, settings.path_to_data, settings.path_to_outputs
         yield {
             "page": one.page_of(pair),
             "pair": pair,
@@ -132,7 +134,11 @@ def _tasks(drafts, folder, database, settings, fixed):
     for one, draft in drafts:
         names.setdefault(one.subject.target, set()).update(draft["images"])
     counts = {target: flag_counts(database, target, images, settings.aprads) for target, images in names.items()}
-    contents = [_content(one, draft, counts[one.subject.target], settings) | fixed for one, draft in drafts]
+    joined = {target: joined_counts(database, target) for target in names}
+    contents = [
+        _content(one, draft, counts[one.subject.target], joined[one.subject.target], settings) | fixed
+        for one, draft in drafts
+    ]
     return [
         _Task(folder / draft["page"], content, draft["links"])
         for (_, draft), content in zip(drafts, contents, strict=True)
@@ -177,7 +183,7 @@ def picture(names, stem, alt):
 # ---- What a page shows -----------------------------------------------------------------------------------------------
 
 
-def _content(one, draft, counts, settings):
+def _content(one, draft, counts, joined, settings):
     pair, links = draft["pair"], draft["links"]
     heading = f"{pair.one.rootname} and {pair.two.rootname}"
     return {
@@ -193,6 +199,8 @@ def _content(one, draft, counts, settings):
         "facts": _facts(pair, settings),
         "pictures": _diagnostics(pair, links),
         "apertures": [_of_aperture(one, draft, aperture) for aperture in settings.aprads],
+        "radii": settings.aprads,
+        "way": _way_of_stars(one, draft, counts, joined, settings),
         "flag_names": [str(flag.name).lower().replace("_", " ") for flag in Flag],
         "flags": [_flags(e, aperture, counts) for e in (pair.one, pair.two) for aperture in settings.aprads],
         "unit": next(iter(one.losses.values())).meta["loss_unit"],
@@ -210,9 +218,9 @@ def _facts(pair, settings):
         ("post-flash [e\N{SUPERSCRIPT MINUS}/px]", [f"{e.flashlvl:g}" for e in both]),
         ("POSTARG1, POSTARG2 [arcsec]", [f"{e.postarg1:g}, {e.postarg2:g}" for e in both]),
         ("PA_V3 [deg]", [f"{e.pa_v3:.3f}" for e in both]),
-        ("exposure", [e.path for e in both]),
-        ("positions", [of[0] for of in files]),
-        ("photometry", [of[1] for of in files]),
+        ("file, in the data", [place_in(settings.path_to_data, e.path) for e in both]),
+        ("positions, in the outputs", [place_in(settings.path_to_outputs, of[0]) for of in files]),
+        ("photometry, in the outputs", [place_in(settings.path_to_outputs, of[1]) for of in files]),
     ]
 
 
@@ -231,16 +239,41 @@ def _picture_of(stem, links, alt):
 
 
 def _of_aperture(one, draft, aperture):
-    pair, links, table = draft["pair"], draft["links"], one.losses[aperture]
-    rows = table[(table["imagename_1"] == draft["images"][0]) & (table["imagename_2"] == draft["images"][1])]
+    pair, links = draft["pair"], draft["links"]
+    rows = _rows_of_pair(one.losses[aperture], draft["images"])
     stem = outputs.pair_stem(pair, aperture)
     alt = f"Flux ratio against rows to the amplifier, with the fitted lines, aperture {aperture:g} px"
     return {"aperture": aperture, "picture": _picture_of(stem, links, alt), "slopes": [_slope(row) for row in rows]}
 
 
+def _rows_of_pair(table, images):
+    return table[(table["imagename_1"] == images[0]) & (table["imagename_2"] == images[1])]
+
+
 def _slope(row):
     names = ("lo", "hi", "mean_flux", "slope", "slope_err", "magslope", "magslope_err", "loss", "loss_err")
     return {name: float(row[name]) for name in names} | {"n": int(row["n_points"])}
+
+
+def _way_of_stars(one, draft, counts, joined, settings):
+    """(step, number in each aperture): how many stars are left from the catalogue to the lines."""
+    pair, images, steps = draft["pair"], draft["images"], {}
+    finest = {(b.lo, b.hi) for b in finest_bins(settings.bins)}
+    for aperture in settings.aprads:
+        both = [_flags(e, aperture, counts) for e in (pair.one, pair.two)]
+        on_both = joined.get((*images, aperture), 0)
+        rows = (row for row in _rows_of_pair(one.losses[aperture], images) if (row["lo"], row["hi"]) in finest)
+        in_lines = sum(int(row["n_points"]) for row in rows)
+        of_aperture = {
+            **{f"measured on {of['imagename']}": of["stars"] for of in both},
+            **{f"without a flag on {of['imagename']}": of["good"] for of in both},
+            "without a flag on both": on_both,
+            "in the lines of the bins that do not overlap": in_lines,
+            "outside of these bins, or clipped as outliers": on_both - in_lines,
+        }
+        for step, number in of_aperture.items():
+            steps.setdefault(step, []).append(number)
+    return list(steps.items())
 
 
 def _flags(exposure, aperture, counts):

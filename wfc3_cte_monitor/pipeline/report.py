@@ -3,12 +3,13 @@
 import json
 import logging
 from datetime import UTC, datetime
+from itertools import groupby
 
 import numpy as np
 
 from wfc3_cte_monitor import __version__, outputs, report
 from wfc3_cte_monitor.errors import MonitorError, place_and_reason
-from wfc3_cte_monitor.pipeline.losses import losses_of
+from wfc3_cte_monitor.pipeline.losses import losses_of, mean_epoch
 from wfc3_cte_monitor.pipeline.pair_pages import (
     SetOfPairs,
     build_pair_pages,
@@ -18,6 +19,7 @@ from wfc3_cte_monitor.pipeline.pair_pages import (
 )
 from wfc3_cte_monitor.pipeline.report_figures import is_of, link_figures, pictures_of
 from wfc3_cte_monitor.pipeline.report_numbers import coefficient_content, glance, health
+from wfc3_cte_monitor.pipeline.sharing import shareable, shareable_command
 from wfc3_cte_monitor.records import ExposureSet, bin_label
 from wfc3_cte_monitor.surface import finest_bins
 from wfc3_cte_monitor.uvis import SAME_CHIP_TARGET
@@ -83,7 +85,7 @@ def _write_report(folder, database, request, settings, summary, cluster):
     nominal = [one for one in sets if one.subject.target != SAME_CHIP_TARGET]
     losses = _explorer_data(nominal, settings)
     published = [report.coefficient_data(one) for _, one in coefficients]
-    told = _told(folder, losses, published, settings, summary)
+    told = _told(folder, losses, published, database, settings, summary)
     _write_scripts(folder, losses, published, pictures)
     library = _write_assets(folder)
     page = report.page(
@@ -181,18 +183,27 @@ def _entry(one):
 # ---- This run, and the one before ------------------------------------------------------------------------------------
 
 
-def _told(folder, losses, published, settings, summary):
+def _told(folder, losses, published, database, settings, summary):
     """What the page says of the run and of what it changed; of no new run, what it said before."""
     path = folder / _RUN
     if summary.run_id is None:
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            told = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {"run": None, "comparison": None}
-    told = {"run": _of_run(summary), "comparison": _comparison(folder, losses, published, settings)}
-    text = json.dumps(told)
-    outputs.replace_file(path, lambda new: new.write_text(text, encoding="utf-8", errors="backslashreplace"))
+    else:
+        told = {"run": _of_run(summary), "comparison": _comparison(folder, losses, published, settings)}
+    # What was said before, too: an earlier version told of the machine.
+    told["run"] = told["run"] and _without_machine(told["run"], database, settings)
+    write_page(path, json.dumps(told))
     return told
+
+
+def _without_machine(run, database, settings):
+    kept = {name: value for name, value in run.items() if name != "host"}
+    lists = ("rejections", "failures", "warnings", "unpaired", "measured")
+    lines = {name: [shareable(line, database, settings) for line in run[name]] for name in lists}
+    return kept | lines | {"command": shareable_command(run["command"])}
 
 
 def _of_run(summary):
@@ -205,8 +216,8 @@ def _of_run(summary):
         "counts": list(summary.totals.items()),
         "reasons": summary.reasons,
         "rejections": left_out,
-        "failures": [str(line) for line in summary.failures],
-        "warnings": [str(line) for line in summary.warnings],
+        "failures": list(summary.failures),
+        "warnings": list(summary.warnings),
         "unpaired": list(summary.unpaired),
         "measured": list(summary.measured),
     }
@@ -242,8 +253,17 @@ def _read_script(path):
 
 def _explorer_data(sets, settings):
     pages = {images: one.page_of(pair) for one in sets for images, pair in one.pairs.items()}
-    tables = [table for one in sets for table in one.losses.values()]
+    tables = [table for _, of in groupby(sets, lambda one: one.subject.target) for table in _with_common_epochs(of)]
     return report.explorer_data(tables, pages, settings.bins, finest_bins(settings.bins))
+
+
+def _with_common_epochs(sets):
+    """The losses of a cluster; an epoch has one mean date in all its sets, else it could be chosen more than once."""
+    tables = [table.copy() for one in sets for table in one.losses.values()]
+    epochs = mean_epoch(np.concatenate([table["mjd"] for table in tables]))
+    for table, of_table in zip(tables, np.split(epochs, np.cumsum([len(table) for table in tables])[:-1]), strict=True):
+        table["epoch"] = of_table
+    return tables
 
 
 def _write_scripts(folder, losses, published, pictures):

@@ -11,6 +11,7 @@ from wfc3_cte_monitor.errors import MonitorError
 from wfc3_cte_monitor.pipeline.backups import backups_of
 from wfc3_cte_monitor.pipeline.losses import of_finest_bins, with_enough_stars
 from wfc3_cte_monitor.pipeline.pair_pages import FILES, title_of_set
+from wfc3_cte_monitor.pipeline.sharing import name_of, shareable
 from wfc3_cte_monitor.records import ExposureSet, mjd_to_year, target_name
 from wfc3_cte_monitor.surface import predict
 
@@ -51,7 +52,7 @@ def glance(sets, folder, settings):
         moves = report.movements(losses, expected)
         if moves and newest - moves[0].epoch < _OF_ONE_EPOCH:
             found.append({"title": one.title, "movements": moves, "headline": _headline(one, moves, sets)})
-    every = [move for one in found for move in one["movements"] if np.isfinite(move.deviation)]
+    every = [move for one in found for move in one["movements"] if np.isfinite(move.deviation) and move.is_constrained]
     surprises = sum(move.is_surprise for move in every)
     return {
         "glance": found,
@@ -101,10 +102,11 @@ def _verdict(found, n_compared, surprises, newest):
     of_epoch = f"Epoch {mjd_to_year(newest):.2f}: of {sum(moved.values())} losses (sets and flux bins)"
     changes = f"{moved['up']} have grown and {moved['down']} have shrunk by more than 2 standard errors"
     if not n_compared:
-        return f"{of_epoch} {changes} since the epoch before; no coefficients of before say what to expect."
+        return f"{of_epoch} {changes} since the epoch before; no coefficients of the epochs before say what to expect."
     return (
         f"{of_epoch} {changes} since the epoch before; {surprises or 'none'} of {n_compared} "
-        f"{'is' if surprises == 1 else 'are'} more than 3 standard errors off what the coefficients of before said."
+        f"{'are' if surprises > 1 else 'is'} more than 3 standard errors off what the coefficients of the epochs "
+        "before predict."
     )
 
 
@@ -183,7 +185,7 @@ def health(database, settings):
     state = read_state(database)
     n_rows = sum(state.rows.values())
     checked = n_rows <= _MOST_ROWS_CHECKED
-    findings = check_database(database) if checked else []
+    findings = [shareable(line, database, settings) for line in check_database(database)] if checked else []
     well = f"{n_rows} rows checked: integrity, references, doubles, files; nothing found."
     unknown = f"{n_rows} rows: too many to check after every run; uvis_external_cte database check does."
     backups = backups_of(database, settings)
@@ -191,7 +193,7 @@ def health(database, settings):
     return {
         "verdict": n_findings if findings else well if checked else unknown,
         "findings": findings,
-        "place": database.file or database.place,
+        "place": name_of(database),
         "engine": state.engine,
         "size": state.size,
         "clusters": [_cluster(target, one, state.rows) for target, one in state.clusters.items()],

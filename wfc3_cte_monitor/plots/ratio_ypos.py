@@ -92,7 +92,7 @@ def _write_result(ax, fit, kept):
     """Bin, number of stars and the loss in both units, above the panel."""
     label = style.bin_label(fit.bin.lo, fit.bin.hi)
     if fit.ratio is None:
-        layout.write_heading(ax, label, detail=f"{len(kept)} stars: no fit")
+        layout.write_heading(ax, label, detail=f"{len(kept)} star{'' if len(kept) == 1 else 's'}: no fit")
         return
     in_mag = f"loss {_loss(fit.mag, ROWS)} mag / {ROWS} px"
     in_flux = f"loss {_loss(fit.ratio, ROWS_PER_FLUX_LOSS)} flux / {ROWS_PER_FLUX_LOSS} px"

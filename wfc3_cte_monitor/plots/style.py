@@ -96,10 +96,8 @@ def target_looks(targets):
 
 
 def year_labels(mjd):
-    """Dates as years, such as '2015.2'; with a second decimal where two would read the same."""
-    years = mjd_to_year(mjd)
-    labels = [f"{year:.1f}" for year in years]
-    return labels if len(set(labels)) == len(labels) else [f"{year:.2f}" for year in years]
+    """Dates as years, such as '2015.23', which is how the web page names epochs, too."""
+    return [f"{year:.2f}" for year in mjd_to_year(mjd)]
 
 
 def column(table, name):

@@ -9,6 +9,8 @@ __all__ = ["Movement", "movements"]
 _ARROW_SIGMA = 2.0
 """An arrow is drawn for a change of more than so many standard errors."""
 _SURPRISE_SIGMA = 3.0
+_CONSTRAINED = 0.3
+"""An expected loss with a larger error, of the whole light or a magnitude, says nothing."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,11 @@ class Movement:
         if abs(self.change) <= _ARROW_SIGMA * self.change_err:
             return "same"
         return "up" if self.change > 0 else "down"
+
+    @property
+    def is_constrained(self):
+        """Whether the coefficients of before say what to expect."""
+        return bool(self.expected_err <= _CONSTRAINED)
 
     @property
     def deviation(self):
