@@ -336,7 +336,7 @@ def test_the_form_of_the_calculator(opened):
     page.fill("#calculator [name=background]", "500")
     page.fill("#calculator [name=flux]", "5")
     notes = page.locator("#notes li").all_inner_texts()
-    assert [note.partition(":")[0] for note in notes] == ["DATE", "FLUX", "BACKGROUND"]
+    assert {"DATE", "FLUX", "BACKGROUND"} <= {note.partition(":")[0] for note in notes}
     page.fill("#calculator [name=flux]", "")
     assert page.inner_text("#result") == "no correction" and "NOT_FINITE" in page.inner_text("#notes")
 
