@@ -70,7 +70,7 @@ def opened(browser, address):
         if losses:
             text = report.script_text("cteLosses", losses)
             page.route("**/data/losses.js*", lambda route: route.fulfill(body=text, content_type="text/javascript"))
-        page.on("console", lambda message: message.type in ("error", "warning") and wrong.append(message.text))
+        page.on("console", lambda message: message.type in ("error", "warning", "trace") and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
         page.on("request", lambda r: r.url.startswith((at, "data:")) or wrong.append(f"elsewhere: {r.url}"))
@@ -173,6 +173,7 @@ def test_a_sentence_says_what_the_lines_are(opened):
     page = explorer(opened, "#x=flux")
     epochs = "2010.74, 2012.19, 2014.53, 2017.05"
     dashes = "solid: no flash, dashed: flash 12 e⁻/px"
+    assert page.text_content("#figure .cbcoloraxis-title, #figure .cbtitle") == "epoch"
     assert page.inner_text("#lines") == f"Lines: the published coefficients, for the epochs {epochs}; {dashes}."
     page.select_option("[name=x]", "background")
     page.wait_for_function("document.querySelectorAll('#figure .js-line').length === 4")

@@ -147,6 +147,7 @@
   }
 
   function traces(chosen, found) {
+    const shown = epochsOf(found);
     return chosen.levels.map((level) => {
       const of = found.filter((point) => point.level === level);
       const [color, symbol] = LOOKS[levels.indexOf(level) % LOOKS.length];
@@ -156,12 +157,18 @@
         x: of.map((point) => across(point, chosen)), y: of.map((point) => point.loss),
         error_y: { type: "data", array: of.map((point) => point.err), color: byEpoch ? "#777777" : color, thickness: 1.2, width: 2 },
         marker: byEpoch
-          ? { symbol, size: 8, color: of.map((point) => year(point.pair.epoch)), line: { color: "#333333", width: 0.8 }, coloraxis: "coloraxis" }
+          ? { symbol, size: 8, color: of.map((point) => epochs.color(point.pair.epoch, shown)), line: { color: "#333333", width: 0.8 } }
           : { symbol, size: 8, color },
         customdata: of, text: of.map(says),
         ...(cannotPoint() ? { hoverinfo: "none" } : { hovertemplate: "%{text}<extra></extra>" }),
       };
     }).filter((trace) => trace.x.length);
+  }
+
+  /* A point that is nowhere, for the sake of the colour axis: Plotly complains of numbers for colours in a legend. */
+  function colorBar(chosen, found) {
+    if (chosen.x === "date" || !found.length) return [];
+    return [{ type: "scatter", mode: "markers", x: [null], y: [null], showlegend: false, marker: { color: [0], coloraxis: "coloraxis" } }];
   }
 
   /* ---- The model of the published coefficients ---- */
@@ -287,7 +294,7 @@
     field("bin").disabled = chosen.x === "flux";
     const found = points(chosen);
     const lines = curves(chosen, found);
-    Plotly.react(figure, [...lines.map((line) => line.trace), ...traces(chosen, found)], layout(chosen, found), SETTINGS);
+    Plotly.react(figure, [...lines.map((line) => line.trace), ...traces(chosen, found), ...colorBar(chosen, found)], layout(chosen, found), SETTINGS);
     explain(chosen, found, lines);
     document.getElementById("told").replaceChildren();
     const said = found.length ? `${found.length} points of ${unique(found.map((point) => point.pair)).length} pairs` : "No measurement of this choice.";
