@@ -11,7 +11,10 @@ from postgres_server import running_server
 from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.tables import shipped_file
 
-LONGEST = ("build", "newdata", "masks", "closure", "docs", "subsets", "validate")
+LONGEST = (
+    *("build", "newdata", "docs", "documented_commands", "closure", "masks"),
+    *("subsets", "fuzz", "disk_full", "two_runs", "harsh", "distributed", "sync", "soak"),
+)
 """Modules by the minutes that they take."""
 
 

@@ -29,14 +29,6 @@ def test_defaults_make_everything_in_one_folder(tmp_path, capsys):
     assert str(tmp_path / "config.py") in said and "next: " in said
 
 
-def test_a_folder_with_everything_in_it_can_be_moved(tmp_path):
-    assert setup("--folder", tmp_path / "here", "--path_to_db", tmp_path / "elsewhere") == 0
-    (tmp_path / "here").rename(tmp_path / "there")
-    settings = read_settings(tmp_path / "there" / "config.py")
-    assert settings.path_to_data == tmp_path / "there" / "data"
-    assert settings.path_to_db == tmp_path / "elsewhere"
-
-
 @pytest.mark.parametrize("name", ["plain", "with space", "quote's", 'double"quote', "back\\slash", "ünïcode", "a\\1b"])
 def test_every_answer_is_a_flag_and_any_path_survives(tmp_path, name):
     home = tmp_path / name

@@ -139,17 +139,11 @@ def _make_documented(folder, text):
 def _filled(text, answers):
     """The example configuration with the answers in place of its values."""
     for name in _QUESTIONS:
-        line = f"{name} = {_from(answers['folder'], answers[name])!r}".replace("\\", "\\\\")
+        line = f"{name} = {answers[name]!r}".replace("\\", "\\\\")
         text, found = re.subn(rf"^{name} = .*$", line, text, flags=re.M)
         if found != 1:
             raise ConfigurationError(f"config.example.py: expected one line '{name} = ...', found {found}")
     return text
-
-
-def _from(folder, value):
-    """What lies in the folder of the configuration is named from there, so that the whole can be moved."""
-    inside = value and Path(value).is_absolute() and Path(value).is_relative_to(folder)
-    return str(Path(value).relative_to(folder)) if inside else value
 
 
 def _run(args):

@@ -50,6 +50,8 @@ def draw_results(flash_kinds, database, request, settings, staging, summary, clu
     newest = {flash: outputs.newest_results(settings.path_to_finalresults, flash) for flash in flashes}
     to_draw = [d for d in drawings if _is_wanted(d, request) and (request.force or not _is_there(d, newest, staging))]
     made_from = {}
+    if to_draw:
+        log.info("drawing %d figures of all epochs", len(to_draw))
     outcomes = in_order(draw, to_draw, request.jobs, cluster)
     for drawing, paths, error in progress(outcomes, len(to_draw), "results"):
         if error:

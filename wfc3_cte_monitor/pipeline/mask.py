@@ -118,6 +118,8 @@ def make_masks(programs, visits, settings, jobs=1, scratch=None):
     exposures = _worth_masking(files, visits, settings, jobs, summary)
     with outputs.scratch_folder(settings.path_to_outputs / "tempfiles", scratch) as scratch:
         tasks = [Task(group, settings, scratch) for group in _groups(exposures)]
+        if tasks:
+            log.info("masking the cosmic rays of %d visits", len(tasks))
         for task, done, error in progress(in_order(mask_group, tasks, jobs), len(tasks), "cosmic rays"):
             _note(task, done, error, summary)
     if summary.masks:

@@ -86,7 +86,8 @@ def measure_pairs(pairs, database, request, settings, staging, summary, cluster=
             summary.pairs += 1
         except (MonitorError, ValueError, OSError) as error:
             _fail(summary, _pair_name(pair), error)
-    if "ratio_ypos" in request.plots:
+    if "ratio_ypos" in request.plots and drawings:
+        log.info("drawing %d figures of pairs", len(drawings))
         outcomes = in_order(draw_ratio_ypos, drawings, request.jobs, cluster)
         for drawing, paths, problem in progress(outcomes, len(drawings), "figures"):
             path = drawing[-1]

@@ -228,7 +228,5 @@ class LogLine(logging.Formatter):
 
 
 def progress(iterable, total, label):
-    """A progress bar on a terminal; elsewhere a log line says what takes its time, and those of each item follow."""
-    if total:
-        log.info("%s: %d", label, total)
+    """A progress bar on a terminal; elsewhere the log lines tell."""
     return tqdm(iterable, total=total, desc=label, unit="", disable=not sys.stderr.isatty(), leave=False)
