@@ -514,6 +514,16 @@ def test_the_command_writes_the_page_again(root, folder):
     assert [*broken_links(folder)] == []
 
 
+@pytest.mark.parametrize("told", ["[]", '{"run": {}}', "{", '{"run": {"command": "a \\"b"}}'])
+def test_what_was_told_of_the_last_run_and_is_damaged_costs_that_alone(root, folder, told):
+    before = (folder / "run.json").read_bytes()
+    (folder / "run.json").write_text(told)
+    outcome = run_tool("report", "--config", root / "config.py", "--jobs", "1")
+    assert outcome.code == 0, outcome.lines
+    assert "No run has been recorded by this page yet." in (folder / "index.html").read_text()
+    (folder / "run.json").write_bytes(before)
+
+
 def test_without_a_database_the_command_says_so(make_config):
     outcome = run_tool("report", "--config", make_config(), "--jobs", "1")
     assert outcome.code == 2 and len(outcome.err.splitlines()) == 1

@@ -187,14 +187,21 @@ def _told(folder, losses, published, database, settings, summary):
     """What the page says of the run and of what it changed; of no new run, what it said before."""
     path = folder / _RUN
     if summary.run_id is None:
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {"run": None, "comparison": None}
-    else:
-        told = {"run": _of_run(summary), "comparison": _comparison(folder, losses, published, settings)}
-    # What was said before, too: an earlier version told of the machine.
-    told["run"] = told["run"] and _without_machine(told["run"], database, settings)
+        return _told_before(path, database, settings)
+    run = _without_machine(_of_run(summary), database, settings)
+    told = {"run": run, "comparison": _comparison(folder, losses, published, settings)}
+    write_page(path, json.dumps(told))
+    return told
+
+
+def _told_before(path, database, settings):
+    """What the page said of the last run, without the machine, of which an earlier version told."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        run = told["run"] and _without_machine(told["run"], database, settings)
+        told = {"run": run, "comparison": told["comparison"]}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # none, of another version, or damaged
+        return {"run": None, "comparison": None}
     write_page(path, json.dumps(told))
     return told
 
