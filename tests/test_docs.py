@@ -24,8 +24,6 @@ TUTORIAL = json.loads((DOCS / "tutorial.ipynb").read_text())
 PARSERS = {"run_uvis_external_cte": run_uvis_external_cte.parser, "uvis_external_cte": uvis_external_cte.parser}
 NOT_HERE = ("python3 -m venv", ". .venv/", "pip install")
 """How lines begin that would install what is being tested."""
-LINE_BY_LINE = ("docs/getting_started.md", "docs/new_epoch.md", "docs/database.md")
-"""Pages whose blocks tests run as a user would; tests/test_documented_commands.py runs the commands of all others."""
 
 
 def pages():
@@ -36,6 +34,12 @@ def pages():
 
 
 PAGES = pages()
+LINE_BY_LINE = (
+    PAGES["docs/getting_started.md"].partition("\n## Your own data")[0],
+    PAGES["docs/new_epoch.md"],
+    PAGES["docs/database.md"],
+)
+"""Texts whose blocks tests run as a user would; tests/test_documented_commands.py runs the commands of all others."""
 
 
 def parsers(parser, path=()):
@@ -189,7 +193,7 @@ def test_a_new_epoch_works_line_by_line_from_an_empty_data_folder(tmp_path):
 @pytest.mark.slow
 def test_getting_started_works_line_by_line(tmp_path, monkeypatch, capsys):
     """The first fifteen minutes, but for the installation; what the page points to must be there afterwards."""
-    page = PAGES["docs/getting_started.md"].split("\n## Your own data")[0]
+    page = LINE_BY_LINE[0]
     lines = [line for block in blocks(page) for line in block.splitlines() if not line.startswith(NOT_HERE)]
     shell = Shell(tmp_path)
     shell.run(*lines)

@@ -15,7 +15,7 @@ from astropy.table import Table
 from mast_server import MastServer
 from running import run_tool, run_wrapper
 from test_distributed import TheirCluster, free_port
-from test_docs import GUIDES, IN_BLOCKS, LINE_BY_LINE, NAMES, PAGES, blocks, commands
+from test_docs import GUIDES, IN_BLOCKS, LINE_BY_LINE, NAMES, blocks, commands
 
 from wfc3_cte_monitor import simulate
 from wfc3_cte_monitor.commands.setup import default_answers, set_up
@@ -23,7 +23,7 @@ from wfc3_cte_monitor.settings import CONFIG_VARIABLE
 
 COLUMNS = 64
 
-DONE = {line for name in LINE_BY_LINE for line in commands("\n".join(blocks(PAGES[name])))}
+DONE = {line for text in LINE_BY_LINE for line in commands("\n".join(blocks(text)))}
 ORDER = (
     "uvis_external_cte initial_setup",
     "uvis_external_cte simulate",
@@ -100,8 +100,9 @@ def scene(tmp_path_factory, postgresql):
         patch.delenv(CONFIG_VARIABLE, raising=False)
         patch.setenv("HOME", str(root / "home"))
         for program in PROGRAMS:
-            path = next((root / "data" / str(program)).glob("*.fits"))
-            mast.add(program, path.name, path.read_bytes())
+            one_of_visit = {path.name[4:6]: path for path in (root / "data" / str(program)).glob("*.fits")}
+            for path in one_of_visit.values():
+                mast.add(program, path.name, path.read_bytes())
         changes = f"mast_server = {mast.url!r}\nprogram_list = {PROGRAMS!r}\naprads = [3]\n"
         config.write_text(f"{config.read_text()}\n{changes}")
         put_files(root)

@@ -163,7 +163,6 @@ def test_an_interrupt_does_not_wait_for_work_of_one_job_that_is_in_c():
 
 LEAVES_WORKERS = """
 import os, time
-from wfc3_cte_monitor.pipeline import parallel
 from wfc3_cte_monitor.pipeline.parallel import in_order
 for _ in in_order(time.sleep, [0, 0, 100, 100], 2):
     print(os.getpid(), flush=True)
