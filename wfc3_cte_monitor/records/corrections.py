@@ -45,8 +45,8 @@ class CorrectionFlag(IntFlag):
     """What is doubtful about a correction; 0 means nothing."""
 
     DATE = 1
-    """Before the first or after the last epoch of the coefficients: extrapolated; no correction where WFC3 was not yet
-    in space, or the date is none."""
+    """More than 30 days before the first or after the last epoch of the coefficients: extrapolated; no correction where
+    WFC3 was not yet in space, or the date is none."""
     FLUX = 2
     """Fainter or brighter than the stars of the coefficients: the loss is that of the nearest of them."""
     BACKGROUND = 4
