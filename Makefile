@@ -9,14 +9,12 @@
 PYTHON ?= python3
 VENV ?= .venv
 JOBS ?= 2
-# Tests wait for a third of their time, for processes that start, locks and servers: one more of them than cores.
-TEST_JOBS ?= 3
 DEMO ?= demo
 # What the quick tests must reach of all lines [%]; what tests start in processes of their own is not counted.
 FLOOR ?= 85
 BIN = $(VENV)/bin
 # What a module has simulated is there for its tests once, with the one worker that gets them all.
-PYTEST = $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test quick coverage lint docs bench soak clean
 

@@ -342,6 +342,7 @@ def test_a_process_killed_at_work_is_one_error_and_the_next_call_works(host, arc
     assert write_headerlet(host, aligned)
 
 
+@pytest.mark.slow
 def test_nothing_of_drizzlepac_is_on_our_terminal(host, archive, capfd):
     align(host, archive)
     assert tuple(capfd.readouterr()) == ("", "")

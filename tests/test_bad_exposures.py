@@ -18,6 +18,8 @@ from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.simulate import IDEAL, PlannedExposure, make_cluster, simulate_exposure
 from wfc3_cte_monitor.tables import shipped_file
 
+pytestmark = pytest.mark.slow
+
 GOOD = ("ib7x0101q", "ib7x0102q")
 """The pair of program 14541 in the `observatory`."""
 FAILED = [what for what, row in SPOILED.items() if not row.left_out]

@@ -471,6 +471,7 @@ def test_any_folder_name_will_do(copied, tmp_path, make_config, name):
     assert str(root / "outputs") in outcome.out
 
 
+@pytest.mark.slow
 def test_warnings_of_worker_processes_are_seen_and_logged(place, tmp_path):
     data, config = place
     (data / "PA_MAPS").mkdir()

@@ -277,13 +277,14 @@ def tweakreg_alone(host, archive, rootname, target, parameters):
     return max(off_truth(image, archive).values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rootname", "target", "parameters", "reason"),
     [
         (SPARSE, "ngc6791", {"tolerance": 1.0}, "off at the edge"),
-        pytest.param(LONG, "ngc104", {"fitgeometry": "shift"}, "off at the edge", marks=pytest.mark.slow),
-        pytest.param(SHORT, "ngc104", {"searchrad": 0.1}, "sources near stars", marks=pytest.mark.slow),
-        pytest.param(SHORT, "ngc104", {"threshold": 5.0}, "rms", marks=pytest.mark.slow),
+        (LONG, "ngc104", {"fitgeometry": "shift"}, "off at the edge"),
+        (SHORT, "ngc104", {"searchrad": 0.1}, "sources near stars"),
+        (SHORT, "ngc104", {"threshold": 5.0}, "rms"),
     ],
 )
 def test_a_fit_that_is_wrong_without_a_word_is_refused(place, host, rootname, target, parameters, reason):
@@ -814,6 +815,7 @@ def test_an_interrupted_run_ends_soon_and_leaves_whole_files(place, jobs):
     assert_aligned_everywhere_whole(place, 8)
 
 
+@pytest.mark.slow
 def test_numbers_that_a_killed_run_did_not_gather_are_gathered(place):
     place.put(SHORT)
     assert place.align().code == 0

@@ -62,6 +62,7 @@ def with_comma():
     return next((name for name in listed if name.startswith(("de_", "fr_", "it_", "es_", "ru_"))), "C")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("jobs", "locale"), [(1, with_comma()), (2, "C.UTF-8")])
 def test_results_do_not_depend_on_processes_order_of_files_or_locale(here, make_example, tmp_path, jobs, locale):
     data, expected = here

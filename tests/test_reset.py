@@ -9,6 +9,8 @@ from running import dump, run, run_tool
 
 from wfc3_cte_monitor.tables import shipped_file
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("master", "fileinfo", "phot", "results")
 
 

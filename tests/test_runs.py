@@ -148,6 +148,7 @@ def interrupted(config, word, wait=0.0, number=signal.SIGINT, jobs=1, alone=Fals
     return out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "jobs", "alone"),
     [(signal.SIGINT, 1, False), (signal.SIGINT, 2, False), (signal.SIGTERM, 1, True), (signal.SIGTERM, 2, True)],
@@ -160,6 +161,7 @@ def test_ctrl_c_and_sigterm_end_a_run_with_its_summary(observatory, make_config,
     assert after.count("unchanged") >= 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_figures_are_drawn(observatory, make_config):
     config = make_config(path_to_data=observatory / "data")
     out = interrupted(config, "measured ib7x", wait=1.0)

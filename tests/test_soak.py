@@ -13,6 +13,8 @@ from running import run
 from benchmarks import soak
 from benchmarks.wholeness import files_of, rows_of
 
+pytestmark = pytest.mark.slow
+
 STAR = "FILE_ID = 1 AND MASTER_ID = (SELECT min(MASTER_ID) FROM ngc104_phot WHERE FILE_ID = 1)"
 
 
@@ -114,7 +116,6 @@ def test_trials_are_the_same_each_time_and_of_all_kinds():
     assert min(quarters) > 10
 
 
-@pytest.mark.slow
 def test_a_few_kills():
     command = [sys.executable, "-m", "benchmarks.soak", "--seed", "1", "--only", "1", "2", "3", "4"]
     root = Path(soak.__file__).parents[1]

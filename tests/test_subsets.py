@@ -20,6 +20,8 @@ from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.slopes import loss
 from wfc3_cte_monitor.tables import Schema
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = 64
 MINUTES = 1.0 / 1440.0
 CHOICES = {
@@ -310,7 +312,6 @@ def test_without_its_catalogue_a_field_says_in_one_line_what_to_do(root, tmp_pat
     assert "no such master catalogue; copy it there" in line and "build_master_catalog" in line
 
 
-@pytest.mark.slow
 def test_a_field_is_built_aligned_beside_the_nominal_and_measured(tmp_path):
     """From wrong pointings in newdata to losses, with the commands of the README; a catalogue of ngc104 is there."""
     kind = {"targets": ("ngc104",), "lengths": ("l",), "flashlvls": (0.0,)}

@@ -14,6 +14,8 @@ from wfc3_cte_monitor.settings import read_settings
 from wfc3_cte_monitor.tables import shipped_file
 from wfc3_cte_monitor.uvis import crmask_name
 
+pytestmark = pytest.mark.slow
+
 COUNTS = ("extracted", "unchanged", "pairs measured", "pairs unchanged")
 EVERYTHING = ("--pr", "all", "--ctecorr", "flt")
 
